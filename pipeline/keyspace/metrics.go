@@ -1,0 +1,38 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+type metrics struct {
+	writes, keys, conflicts, epochs, relists, damaged metric.Int64Counter
+}
+
+func newMetrics(meter metric.Meter) (*metrics, error) {
+	var m metrics
+	var errs []error
+	for _, c := range []struct {
+		counter           *metric.Int64Counter
+		name, description string
+	}{
+		{&m.writes, "meshweir.keyspace.writes", "Atomic writes made."},
+		{&m.keys, "meshweir.keyspace.keys", "Keys set or deleted."},
+		{&m.conflicts, "meshweir.keyspace.conflicts", "Writes refused because another writer was faster."},
+		{&m.epochs, "meshweir.keyspace.epochs", "Epochs opened."},
+		{&m.relists, "meshweir.keyspace.relists", "Lists by readers, by reason."},
+		{&m.damaged, "meshweir.keyspace.damaged", "Values and events that could not be decoded."},
+	} {
+		var err error
+		*c.counter, err = meter.Int64Counter(c.name, metric.WithDescription(c.description))
+		errs = append(errs, err)
+	}
+	return &m, errors.Join(errs...)
+}
+
+func count(ctx context.Context, counter metric.Int64Counter, n int, name Name, attrs ...attribute.KeyValue) {
+	counter.Add(ctx, int64(n), metric.WithAttributes(append(attrs, attribute.String("keyspace", name.Kind()))...))
+}

@@ -1,0 +1,135 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Owned writes a keyspace that has one writer, bound to an identity. What it
+// left is what it expects to find: anything else means that Redis lost or
+// changed history, and it opens a new epoch and makes the state right again.
+type Owned struct {
+	*stage
+	owner string
+	// displaced says that the stored history is not the one that was left. Guarded by flushing.
+	displaced bool
+	// seen is the latest epoch that this writer knows of. Guarded by flushing.
+	seen Epoch
+}
+
+// Owned returns the writer of an owned keyspace. The owner is the identity that
+// the keyspace is bound to at first contact; it must not be empty.
+func (s *Store) Owned(name Name, owner string) *Owned {
+	return &Owned{stage: newStage(s, name), owner: owner}
+}
+
+// Flush writes what differs from what is stored, in capped batches. Where nothing
+// differs it writes nothing, and no event. It returns [ErrOwned] when the keyspace
+// is bound to another identity, and is otherwise safe to call again.
+func (o *Owned) Flush(ctx context.Context) error {
+	if err := o.lock(ctx); err != nil {
+		return err
+	}
+	defer o.unlock()
+	return o.flush(ctx)
+}
+
+// Check compares what is stored with what the last write left, and repairs it.
+// It also makes the keyspace known again. Call it every few seconds.
+func (o *Owned) Check(ctx context.Context) error {
+	if err := o.lock(ctx); err != nil {
+		return err
+	}
+	defer o.unlock()
+	if o.stored.listed {
+		mended, err := o.store.mend(ctx, o.name, o.stored.meta.Buckets)
+		if err != nil {
+			return err
+		}
+		meta, err := o.store.Meta(ctx, o.name)
+		if err != nil {
+			return err
+		}
+		if mended || meta.Position != o.stored.meta.Position || meta.WriteID != o.stored.meta.WriteID {
+			if err := o.displace(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	o.store.announce(ctx, o.name)
+	return o.flush(ctx)
+}
+
+// Beat says for the time to live that the owner lives. It makes no event.
+func (o *Owned) Beat(ctx context.Context, info []byte, ttl time.Duration) error {
+	if err := o.store.client.Set(ctx, o.name.BeatKey(), info, ttl).Err(); err != nil {
+		return fmt.Errorf("writing the heartbeat of %s: %w", o.name, err)
+	}
+	return nil
+}
+
+// displace lists what is stored, because it is not what was left.
+func (o *Owned) displace(ctx context.Context) error {
+	o.store.log.WarnContext(ctx, "redis does not hold what was left in it; a new epoch begins",
+		"keyspace", o.name, "left", o.stored.meta.Position)
+	o.displaced, o.swept = true, false
+	if left := o.stored.meta.Epoch; left.Compare(o.seen) > 0 {
+		o.seen = left
+	}
+	return o.relist(ctx)
+}
+
+func (o *Owned) flush(ctx context.Context) error {
+	if !o.stored.listed {
+		if _, err := o.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	for tries := 0; ; {
+		if meta := o.stored.meta; meta.Exists() && meta.Owner != o.owner {
+			return fmt.Errorf("writing %s: %w: it is bound to %q and this is %q; give one of the two another name", o.name, ErrOwned, meta.Owner, o.owner)
+		}
+		b := o.next()
+		if b.empty() && o.stored.meta.Exists() && !o.displaced && (o.stored.meta.Complete || !b.whole) {
+			return nil
+		}
+		err := o.write(ctx, b)
+		switch {
+		case errors.Is(err, errMoved) && tries < 10:
+			tries++
+			if err := o.displace(ctx); err != nil {
+				return err
+			}
+		case errors.Is(err, errMoved):
+			return fmt.Errorf("writing %s: %w", o.name, ErrConflict)
+		case err != nil:
+			return err
+		case b.last:
+			return nil
+		}
+	}
+}
+
+func (o *Owned) write(ctx context.Context, b batch) error {
+	base := o.stored.meta
+	next := Meta{
+		Position: Position{base.Epoch, base.Revision + 1}, WriteID: newID(16), Owner: o.owner,
+		Complete: base.Complete || b.last && b.whole, Buckets: base.Buckets, ChangedAt: time.Now(),
+	}
+	if !base.Exists() || o.displaced {
+		next.Epoch = nextEpoch(next.ChangedAt, base.Epoch, o.seen)
+		next.Complete = b.last && b.whole
+	}
+	if !base.Exists() {
+		next.Buckets = o.store.cfg.Buckets
+	}
+	err := o.store.commit(ctx, write{name: o.name, base: base, next: next, set: b.set, del: b.del, since: b.since})
+	if err != nil {
+		return err
+	}
+	o.displaced, o.seen = false, next.Epoch
+	o.wrote(b, next)
+	return nil
+}

@@ -1,0 +1,401 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/schemas/events"
+)
+
+// Why a reader lists again instead of following events.
+const (
+	relistFirst    = "first"    // it has no state yet
+	relistGap      = "gap"      // a revision is missing: trimmed, or lost in a failover
+	relistChain    = "chain"    // the revision fits, the id of the write before it does not: history was rewritten
+	relistEpoch    = "epoch"    // the writer says that history was lost
+	relistVanished = "vanished" // the keyspace is gone
+	relistLost     = "lost"     // meta moved, and no event says how
+)
+
+// reader holds the headers of what a keyspace stores and brings them up to date.
+// What it shows is the state at one revision, never a mixture. Not safe for
+// concurrent use.
+type reader struct {
+	store *Store
+	name  Name
+	// meta and entries are the visible state.
+	meta    Meta
+	entries map[string]stored
+	// lastID is the id of the last event entry that the state contains.
+	lastID string
+	// listed is false until the first list.
+	listed bool
+	// keep says whether bodies are wanted (in update), or headers only.
+	keep bool
+}
+
+// update is one step of the visible state.
+type update struct {
+	old, new Meta
+	// changed holds what each changed key was and is; nil for absent.
+	changed map[string]*change
+	relist  string
+	trace   context.Context
+	causes  []trace.SpanContext
+}
+
+type change struct{ old, new *stored }
+
+func (s *Store) reader(name Name, keep bool) *reader {
+	return &reader{store: s, name: name, keep: keep, entries: map[string]stored{}, lastID: "0-0"}
+}
+
+// sync brings the state up to date with what Redis holds now. update is nil when nothing changed.
+func (r *reader) sync(ctx context.Context) (*update, error) {
+	if !r.listed {
+		return r.list(ctx, relistFirst)
+	}
+	return r.follow(ctx, nil)
+}
+
+// follow applies events that were already read, and all others that there are.
+func (r *reader) follow(ctx context.Context, entries []redis.XMessage) (*update, error) {
+	at := r.cursor()
+	reason := at.take(entries)
+	if reason == "" {
+		meta, values, lost, err := r.converge(ctx, at)
+		switch {
+		case err != nil:
+			return nil, err
+		case lost == "":
+			return r.show(meta, at, values), nil
+		case !meta.Exists() && !r.meta.Exists():
+			return nil, nil
+		}
+		reason = lost
+	}
+	return r.list(ctx, reason)
+}
+
+// converge moves the cursor to the last event and returns the values of the keys that
+// changed on the way. Each round reads, in one transaction, meta, further events and the values
+// of the keys that are known to have changed; it is over once a round brings no key that was not
+// read with it, because only then are the values those of one revision.
+func (r *reader) converge(ctx context.Context, at *cursor) (meta Meta, values map[string]*stored, relist string, err error) {
+	values = map[string]*stored{}
+	for {
+		meta, events, round, err := r.round(ctx, at)
+		if err != nil {
+			return meta, nil, "", err
+		}
+		if !meta.Exists() {
+			return meta, nil, relistVanished, nil
+		}
+		maps.Copy(values, round)
+		at.wanted = nil
+		before := at.Revision
+		if relist := at.take(events); relist != "" {
+			return meta, nil, relist, nil
+		}
+		for key, revision := range at.dirty {
+			_, read := values[key]
+			if _, now := round[key]; !read || revision > before && !now {
+				at.wanted = append(at.wanted, key)
+			}
+		}
+		switch {
+		case len(at.wanted) > 0 || len(events) == roundEvents:
+		case meta.Position == at.Position && meta.WriteID == at.WriteID:
+			return meta, values, "", nil
+		case meta.Epoch != at.Epoch:
+			return meta, nil, relistEpoch, nil
+		default:
+			return meta, nil, relistLost, nil
+		}
+	}
+}
+
+// cursor is a place in the event stream: the events up to Position are known.
+type cursor struct {
+	Position
+	WriteID string
+	lastID  string
+	buckets int
+	// dirty holds the keys that changed, with the revision of the last change.
+	dirty map[string]uint64
+	// wanted holds the dirty keys whose values the next round reads.
+	wanted []string
+	trace  context.Context
+	causes []trace.SpanContext
+	reader *reader
+}
+
+func (r *reader) cursor() *cursor {
+	return &cursor{
+		Position: r.meta.Position, WriteID: r.meta.WriteID, lastID: r.lastID, buckets: r.meta.Buckets,
+		dirty: map[string]uint64{}, trace: context.Background(), reader: r,
+	}
+}
+
+// take moves the cursor over entries. It returns why it cannot, or "".
+func (c *cursor) take(entries []redis.XMessage) (relist string) {
+	for _, entry := range entries {
+		e, msg, err := decodeEvent(entry)
+		c.lastID = entry.ID
+		if err != nil || e.Keyspace != string(c.reader.name) {
+			// Not one of ours. If it was an event of ours that got damaged, the next one shows a gap.
+			c.reader.damaged(context.Background(), "event "+entry.ID, err)
+			continue
+		}
+		at := EventPosition(e)
+		switch {
+		case at.Epoch != c.Epoch:
+			if at.Compare(c.Position) < 0 {
+				continue // from before the list
+			}
+			return relistEpoch
+		case at.Revision <= c.Revision:
+			continue // the list has it
+		case at.Revision != c.Revision+1:
+			return relistGap
+		case e.Previous != c.WriteID:
+			return relistChain
+		}
+		c.Position, c.WriteID = at, msg.UUID
+		c.mark(e)
+		c.trace = traceOf(msg)
+		if cause := trace.SpanContextFromContext(c.trace); cause.IsValid() {
+			c.causes = append(c.causes, cause)
+		}
+	}
+	return ""
+}
+
+func (c *cursor) mark(e events.Changed) {
+	for _, keys := range [][]string{e.Set, e.Deleted} {
+		for _, key := range keys {
+			if _, known := c.dirty[key]; !known {
+				c.wanted = append(c.wanted, key)
+			}
+			c.dirty[key] = e.Revision
+		}
+	}
+}
+
+const roundEvents = 1000
+
+// round reads meta, the events after the cursor and the values of the wanted keys in one transaction.
+func (r *reader) round(ctx context.Context, at *cursor) (Meta, []redis.XMessage, map[string]*stored, error) {
+	var meta *redis.SliceCmd
+	var more *redis.XMessageSliceCmd
+	byBucket := map[int][]string{}
+	for _, key := range at.wanted {
+		b := bucket(key, at.buckets)
+		byBucket[b] = append(byBucket[b], key)
+	}
+	values := make(map[int]*redis.SliceCmd, len(byBucket))
+	_, err := r.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		meta = p.HMGet(ctx, r.name.MetaKey(), metaFields...)
+		more = p.XRangeN(ctx, r.name.EventsKey(), "("+at.lastID, "+", roundEvents)
+		for b, keys := range byBucket {
+			values[b] = p.HMGet(ctx, r.name.BucketKey(b), keys...)
+		}
+		return nil
+	})
+	if err != nil && !wrongType(err) {
+		return Meta{}, nil, nil, fmt.Errorf("following %s: %w", r.name, err)
+	}
+	m, err := r.parseMeta(ctx, meta)
+	if err != nil {
+		return Meta{}, nil, nil, err
+	}
+	found := make(map[string]*stored, len(at.wanted))
+	for b, cmd := range values {
+		reply := cmd.Val()
+		for i, key := range byBucket[b] {
+			found[key] = nil
+			if i < len(reply) {
+				if text, ok := reply[i].(string); ok {
+					found[key] = r.parse(ctx, key, text)
+				}
+			}
+		}
+	}
+	return m, more.Val(), found, nil
+}
+
+func (r *reader) parseMeta(ctx context.Context, cmd *redis.SliceCmd) (Meta, error) {
+	if cmd.Err() != nil {
+		return Meta{}, nil // of a foreign type: the same as absent, its writer will mend it
+	}
+	m, err := parseMeta(r.name, cmd.Val())
+	if errors.Is(err, ErrDamaged) {
+		r.damaged(ctx, "meta", err)
+		return Meta{}, nil
+	}
+	return m, err
+}
+
+// parse returns nil for a value that cannot be read: it is reported, and the rest goes on.
+// A value that was readable before stays as it was.
+func (r *reader) parse(ctx context.Context, key, text string) *stored {
+	e, err := parseEnvelope(text)
+	if err == nil {
+		return &e
+	}
+	r.damaged(ctx, key, err)
+	if old, ok := r.entries[key]; ok {
+		return &old
+	}
+	return nil
+}
+
+func (r *reader) damaged(ctx context.Context, what string, err error) {
+	count(ctx, r.store.metrics.damaged, 1, r.name)
+	r.store.log.WarnContext(ctx, "skipping what cannot be decoded", "keyspace", r.name, "what", what, "error", err)
+}
+
+// show makes the state at the cursor visible.
+func (r *reader) show(meta Meta, at *cursor, values map[string]*stored) *update {
+	r.lastID = at.lastID
+	u := &update{old: r.meta, new: meta, changed: map[string]*change{}, trace: at.trace, causes: at.causes}
+	moved := r.meta.Position != meta.Position || r.meta.Complete != meta.Complete
+	r.meta = meta
+	for key := range at.dirty {
+		r.put(u, key, values[key])
+	}
+	if !moved {
+		return nil
+	}
+	return u
+}
+
+// put sets one key of the visible state and records the change.
+func (r *reader) put(u *update, key string, value *stored) {
+	var old *stored
+	if o, ok := r.entries[key]; ok {
+		old = &o
+	}
+	if value == nil {
+		delete(r.entries, key)
+	} else {
+		kept := *value
+		if !r.keep {
+			kept.body = nil
+		}
+		r.entries[key] = kept
+	}
+	if old == nil && value == nil || old != nil && value != nil && old.hash == value.hash {
+		return
+	}
+	u.changed[key] = &change{old: old, new: value}
+}
+
+// list reads everything: it notes the stream's last id first, and follows from there.
+func (r *reader) list(ctx context.Context, reason string) (*update, error) {
+	count(ctx, r.store.metrics.relists, 1, r.name, attribute.String("reason", reason))
+	if reason != relistFirst {
+		r.store.log.InfoContext(ctx, "listing a keyspace again", "keyspace", r.name, "reason", reason)
+	}
+	const tries = 10
+	for try := 1; ; try++ {
+		fresh := r.store.reader(r.name, true)
+		fresh.entries = r.entries // what a damaged value falls back to
+		seen, trace, err := fresh.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if seen == nil && try < tries { // history was lost again while it was being read
+			if err := pause(ctx, try); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if seen == nil {
+			return nil, fmt.Errorf("listing %s: its history was lost %d times while it was read", r.name, tries)
+		}
+		u := &update{old: r.meta, new: fresh.meta, changed: map[string]*change{}, relist: reason, trace: trace}
+		for key := range r.entries {
+			if _, ok := seen[key]; !ok {
+				r.put(u, key, nil)
+			}
+		}
+		for key, value := range seen {
+			r.put(u, key, &value)
+		}
+		moved := !r.listed || r.meta.Position != fresh.meta.Position || r.meta.WriteID != fresh.meta.WriteID || len(u.changed) > 0
+		r.meta, r.lastID, r.listed = fresh.meta, fresh.lastID, true
+		if !moved {
+			return nil, nil
+		}
+		return u, nil
+	}
+}
+
+const bucketsAtOnce = 8
+
+// load reads the state of a fresh reader. It returns nil entries when the keyspace's history changed underneath.
+func (r *reader) load(ctx context.Context) (map[string]stored, context.Context, error) {
+	last, err := r.store.client.XRevRangeN(ctx, r.name.EventsKey(), "+", "-", 1).Result()
+	if err != nil && !wrongType(err) {
+		return nil, nil, fmt.Errorf("listing %s: %w", r.name, err)
+	}
+	if len(last) > 0 {
+		r.lastID = last[0].ID
+	}
+	if r.meta, err = r.store.Meta(ctx, r.name); err != nil {
+		return nil, nil, err
+	}
+	seen := map[string]stored{}
+	for from := 0; from < r.meta.Buckets; from += bucketsAtOnce {
+		if err := r.loadBuckets(ctx, from, min(from+bucketsAtOnce, r.meta.Buckets), seen); err != nil {
+			return nil, nil, err
+		}
+	}
+	at := r.cursor()
+	meta, changed, lost, err := r.converge(ctx, at)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !meta.Exists() && !r.meta.Exists():
+		return seen, at.trace, nil
+	case lost != "":
+		return nil, nil, nil
+	}
+	r.meta, r.lastID = meta, at.lastID
+	for key := range at.dirty {
+		if value := changed[key]; value != nil {
+			seen[key] = *value
+		} else {
+			delete(seen, key)
+		}
+	}
+	return seen, at.trace, nil
+}
+
+func (r *reader) loadBuckets(ctx context.Context, from, to int, seen map[string]stored) error {
+	cmds := make([]*redis.MapStringStringCmd, 0, to-from)
+	_, err := r.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := from; i < to; i++ {
+			cmds = append(cmds, p.HGetAll(ctx, r.name.BucketKey(i)))
+		}
+		return nil
+	})
+	if err != nil && !wrongType(err) {
+		return fmt.Errorf("listing %s: %w", r.name, err)
+	}
+	for _, cmd := range cmds {
+		for key, text := range cmd.Val() {
+			if value := r.parse(ctx, key, text); value != nil {
+				seen[key] = *value
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package keyspace
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+)
+
+var (
+	// ErrOwned says that an owned keyspace is bound to another identity.
+	ErrOwned = errors.New("the keyspace belongs to another owner")
+	// ErrStale says that a derived keyspace holds what was computed from newer inputs: follow them, compute again.
+	ErrStale = errors.New("the stored state was computed from newer inputs")
+	// ErrConflict says that another writer was faster, again and again.
+	ErrConflict = errors.New("another writer was faster")
+	// ErrDamaged says that Redis holds what no Meshweir of this version wrote.
+	ErrDamaged = errors.New("damaged")
+	// ErrNotFound says that a keyspace holds no such key.
+	ErrNotFound = errors.New("no such key")
+)
+
+const maxBuckets = 1 << 14
+
+// Config tunes a [Store]. The zero value is right for production.
+type Config struct {
+	// Plain writes values as JSON for redis-cli instead of zstd. Both are always readable.
+	Plain bool
+	// Buckets is the number of hashes of a keyspace that is created from now on. Default 64: good up to some 100,000 keys.
+	Buckets int
+	// MaxKeys caps the keys that one write changes. Default 500.
+	MaxKeys int
+	// MaxBytes caps the bytes of one write; a single larger value goes alone. Default 1 MiB.
+	MaxBytes int
+	// StreamLength is the hard cap of a keyspace's event stream, in entries. Default 10,000.
+	StreamLength int64
+	// Block is how long a follower waits for events before it checks that it has missed none. Default 1 s.
+	Block time.Duration
+	// Blocking is the client for reads that wait; default the store's own. Its pool must have room for one connection
+	// for each Replica (on a Redis Cluster: for each keyspace followed).
+	Blocking redis.UniversalClient
+	// Meter receives the package's metrics. Default none.
+	Meter metric.Meter
+}
+
+// Store opens keyspaces in one Redis. It is safe for concurrent use.
+type Store struct {
+	log     *slog.Logger
+	client  redis.UniversalClient
+	cfg     Config
+	codec   *codec
+	metrics *metrics
+	// unlisted is set once Redis refused this user to write the directory.
+	unlisted atomic.Bool
+}
+
+// NewStore returns a store on client, which stays the caller's to close.
+func NewStore(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Store, error) {
+	cfg.Buckets = cmp.Or(cfg.Buckets, 64)
+	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, 500)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, 1<<20)
+	cfg.StreamLength = cmp.Or(cfg.StreamLength, 10_000)
+	cfg.Block = cmp.Or(cfg.Block, time.Second)
+	if cfg.Blocking == nil {
+		cfg.Blocking = client
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = noop.Meter{}
+	}
+	if cfg.Buckets < 1 || cfg.Buckets > maxBuckets || cfg.MaxKeys < 1 || cfg.MaxBytes < 1 || cfg.StreamLength < 1 || cfg.Block < 0 {
+		return nil, fmt.Errorf("opening a keyspace store: a limit is out of range: %d buckets (1 to %d), %d keys, %d bytes, %d entries, block %s",
+			cfg.Buckets, maxBuckets, cfg.MaxKeys, cfg.MaxBytes, cfg.StreamLength, cfg.Block)
+	}
+	c, err := newCodec(cfg.Plain)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(cfg.Meter)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{log: log, client: client, cfg: cfg, codec: c, metrics: m}, nil
+}
+
+// Meta reads what a keyspace says of itself.
+func (s *Store) Meta(ctx context.Context, name Name) (Meta, error) {
+	metas, err := s.metas(ctx, name)
+	if err != nil {
+		return Meta{}, err
+	}
+	return metas[0], nil
+}
+
+// metas reads many metas in one round trip. A damaged one counts as absent: its writer will see that and write anew.
+func (s *Store) metas(ctx context.Context, names ...Name) ([]Meta, error) {
+	cmds := make([]*redis.SliceCmd, len(names))
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, name := range names {
+			cmds[i] = p.HMGet(ctx, name.MetaKey(), metaFields...)
+		}
+		return nil
+	})
+	if err != nil && !wrongType(err) {
+		return nil, fmt.Errorf("reading meta: %w", err)
+	}
+	metas := make([]Meta, len(names))
+	for i, cmd := range cmds {
+		if cmd.Err() != nil {
+			continue
+		}
+		if metas[i], err = parseMeta(names[i], cmd.Val()); err != nil {
+			s.log.WarnContext(ctx, "keyspace meta is damaged", "keyspace", names[i], "error", err)
+		}
+	}
+	return metas, nil
+}
+
+// Get reads one value from Redis, and the position at which it was written.
+func (s *Store) Get(ctx context.Context, name Name, key string) ([]byte, Position, error) {
+	meta, err := s.Meta(ctx, name)
+	if err != nil {
+		return nil, Position{}, err
+	}
+	if !meta.Exists() {
+		return nil, Position{}, fmt.Errorf("reading %s of %s: %w: the keyspace does not exist", key, name, ErrNotFound)
+	}
+	text, err := s.client.HGet(ctx, name.BucketKey(bucket(key, meta.Buckets)), key).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, Position{}, fmt.Errorf("reading %s of %s: %w", key, name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, Position{}, fmt.Errorf("reading %s of %s: %w", key, name, err)
+	}
+	value, at, err := s.open(text)
+	if err != nil {
+		return nil, Position{}, fmt.Errorf("reading %s of %s: %w", key, name, err)
+	}
+	return value, Position{meta.Epoch, at}, nil
+}
+
+func (s *Store) open(text string) ([]byte, uint64, error) {
+	e, err := parseEnvelope(text)
+	if err != nil {
+		return nil, 0, err
+	}
+	value, err := s.codec.open(e.sealed)
+	return value, e.revision, err
+}
+
+// Beats returns the live heartbeats of keyspaces; a name that is absent has none.
+func (s *Store) Beats(ctx context.Context, names ...Name) (map[Name][]byte, error) {
+	cmds := make([]*redis.StringCmd, len(names))
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, name := range names {
+			cmds[i] = p.Get(ctx, name.BeatKey())
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("reading heartbeats: %w", err)
+	}
+	beats := make(map[Name][]byte, len(names))
+	for i, cmd := range cmds {
+		if b, err := cmd.Bytes(); err == nil {
+			beats[names[i]] = b
+		}
+	}
+	return beats, nil
+}
+
+func bucket(key string, buckets int) int { return int(xxhash.Sum64String(key) % uint64(buckets)) }
+
+func wrongType(err error) bool {
+	return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE")
+}

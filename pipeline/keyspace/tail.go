@@ -1,0 +1,183 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// streamsAtOnce is how many streams one blocking read waits for; on a Redis
+// Cluster one command reads one slot, so there it is one.
+const streamsAtOnce = 64
+
+// tailer keeps readers up to date: it lists them, then waits for their events,
+// and checks now and then that none was missed.
+type tailer struct {
+	ctx   context.Context //nolint:containedctx // that of Run, which the goroutines below live in
+	store *Store
+	tell  func(context.Context, Name, *update)
+	done  sync.WaitGroup
+
+	mu    sync.Mutex
+	tails []*tail
+}
+
+// tail is one goroutine and the readers that it alone touches.
+type tail struct {
+	*tailer
+	readers []*reader
+	// joining readers were not listed yet. Guarded by tailer.mu.
+	joining []*reader
+	size    int
+}
+
+func (t *tailer) start(ctx context.Context, store *Store, tell func(context.Context, Name, *update)) {
+	t.ctx, t.store, t.tell = ctx, store, tell
+}
+
+func (t *tailer) wait() { t.done.Wait() }
+
+// add starts to follow with a reader.
+func (t *tailer) add(r *reader) {
+	limit := streamsAtOnce
+	if isCluster(t.store.client) {
+		limit = 1
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tail := range t.tails {
+		if tail.size < limit {
+			tail.size++
+			tail.joining = append(tail.joining, r)
+			return
+		}
+	}
+	tail := &tail{tailer: t, joining: []*reader{r}, size: 1}
+	t.tails = append(t.tails, tail)
+	t.done.Go(tail.run)
+}
+
+func (t *tail) run() {
+	failures := 0
+	var checked time.Time
+	for t.ctx.Err() == nil {
+		err := t.join()
+		if err == nil {
+			err = t.read()
+		}
+		if err == nil && time.Since(checked) >= t.store.cfg.Block {
+			err = t.check()
+			checked = time.Now()
+		}
+		if err == nil {
+			if failures > 0 {
+				t.store.log.InfoContext(t.ctx, "following again", "failures", failures)
+			}
+			failures = 0
+			continue
+		}
+		if t.ctx.Err() != nil {
+			return
+		}
+		if failures++; failures == 1 {
+			t.store.log.WarnContext(t.ctx, "following is interrupted and will be tried again", "error", err)
+		}
+		_ = pause(t.ctx, failures) // the loop sees ctx
+	}
+}
+
+// join lists the readers that are new.
+func (t *tail) join() error {
+	for {
+		t.mu.Lock()
+		if len(t.joining) == 0 {
+			t.mu.Unlock()
+			return nil
+		}
+		r := t.joining[0]
+		t.mu.Unlock()
+		u, err := r.sync(t.ctx)
+		if err != nil {
+			return err
+		}
+		t.tell(t.ctx, r.name, u)
+		t.readers = append(t.readers, r)
+		t.mu.Lock()
+		t.joining = slices.Delete(t.joining, 0, 1)
+		t.mu.Unlock()
+	}
+}
+
+// read waits for events and applies them.
+func (t *tail) read() error {
+	streams := make([]string, 0, 2*len(t.readers))
+	byKey := make(map[string]*reader, len(t.readers))
+	for _, r := range t.readers {
+		streams = append(streams, r.name.EventsKey())
+		byKey[r.name.EventsKey()] = r
+	}
+	for _, r := range t.readers {
+		streams = append(streams, r.lastID)
+	}
+	found, err := t.store.cfg.Blocking.XRead(t.ctx, &redis.XReadArgs{Streams: streams, Count: 256, Block: t.block()}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if wrongType(err) {
+		return t.check() // the writer mends the key; until then meta tells
+	}
+	if err != nil {
+		return err
+	}
+	for _, stream := range found {
+		r := byKey[stream.Stream]
+		u, err := r.follow(t.ctx, stream.Messages)
+		if err != nil {
+			return err
+		}
+		if u != nil {
+			t.tell(t.ctx, r.name, u)
+		}
+	}
+	return nil
+}
+
+// block is shorter while there are readers that wait to join.
+func (t *tail) block() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.joining) > 0 {
+		return time.Millisecond
+	}
+	return t.store.cfg.Block
+}
+
+// check compares each meta with what the events led to: a stream that was deleted or
+// trimmed, or a Redis that forgot, is silent.
+func (t *tail) check() error {
+	names := make([]Name, len(t.readers))
+	for i, r := range t.readers {
+		names[i] = r.name
+	}
+	metas, err := t.store.metas(t.ctx, names...)
+	if err != nil {
+		return err
+	}
+	for i, r := range t.readers {
+		if metas[i].Position == r.meta.Position && metas[i].WriteID == r.meta.WriteID {
+			continue
+		}
+		u, err := r.sync(t.ctx)
+		if err != nil {
+			return err
+		}
+		if u != nil {
+			t.tell(t.ctx, r.name, u)
+		}
+	}
+	return nil
+}

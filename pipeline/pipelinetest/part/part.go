@@ -1,0 +1,167 @@
+// Package part finds the real programs that some tests run against: a Redis
+// server, an API server, a browser. A part that is not there leaves its tests
+// out, unless MESHWEIR_REQUIRE names it: then it is an error.
+//
+// A part is looked for at the path that MESHWEIR_PART_<NAME> holds, then on the
+// PATH, then in the folders that its makers install it to.
+package part
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RequireVariable is the environment variable that lists the parts that must be
+// there, separated by commas.
+const RequireVariable = "MESHWEIR_REQUIRE"
+
+var versionNumber = regexp.MustCompile(`[0-9]+(\.[0-9]+)+`)
+
+// Part is a program that tests may use.
+type Part struct {
+	// Name is what MESHWEIR_REQUIRE calls it.
+	Name string
+	// For says which tests use it.
+	For string
+	// Get says how to get it.
+	Get string
+
+	programs []string // names to look for, best first
+	folders  []string // where to look besides the PATH; may hold $VARIABLES
+	version  []string // arguments that make it print its version
+}
+
+// Found is a part on this machine.
+type Found struct {
+	// Path is the program's path.
+	Path string
+	// Version is the number that it prints of its version, "7.0.15".
+	Version string
+}
+
+// All returns every part that a test can require, by name.
+func All() []Part {
+	kubebuilder := []string{"$KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"}
+	const envtest = "set KUBEBUILDER_ASSETS to a folder with kube-apiserver, etcd and kubectl (setup-envtest, or a Kubernetes release)"
+	return []Part{
+		{
+			Name: "chromium", For: "pages in a browser", Get: "apt-get install chromium",
+			programs: []string{"chromium", "chromium-browser", "google-chrome"}, version: []string{"--version"},
+		},
+		{
+			Name: "docker", For: "images and deploy/compose", Get: "install Docker Engine and start it: a client alone is not enough",
+			programs: []string{"docker"}, version: []string{"version", "--format", "{{.Server.Version}}"},
+		},
+		{
+			Name: "etcd", For: "a real API server", Get: envtest,
+			programs: []string{"etcd"}, folders: kubebuilder, version: []string{"--version"},
+		},
+		{
+			Name: "kube-apiserver", For: "a real API server", Get: envtest,
+			programs: []string{"kube-apiserver"}, folders: kubebuilder, version: []string{"--version"},
+		},
+		{
+			Name: "redis", For: "the pipeline on a real Redis, alone, as a Cluster and under Sentinel", Get: "apt-get install redis-server, brew install redis",
+			programs: []string{"redis-server"}, version: []string{"--version"},
+		},
+		{
+			Name: "valkey", For: "the pipeline on Valkey", Get: "apt-get install valkey-server (Debian 13 or bookworm-backports), brew install valkey",
+			programs: []string{"valkey-server"}, version: []string{"--version"},
+		},
+	}
+}
+
+// ByName returns the part with that name.
+func ByName(name string) (Part, error) {
+	for _, p := range All() {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Part{}, fmt.Errorf("finding part %q: there is none of that name; the parts are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the name of every part, sorted.
+func Names() []string {
+	var names []string
+	for _, p := range All() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// Variable is the environment variable that says where the part is.
+func (p Part) Variable() string {
+	return "MESHWEIR_PART_" + strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_"))
+}
+
+// Find looks for the part and asks its version. The error says what was
+// missing, not how to get it.
+func (p Part) Find(ctx context.Context) (Found, error) {
+	path, err := p.look()
+	if err != nil {
+		return Found{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var said strings.Builder
+	cmd := exec.CommandContext(ctx, path, p.version...)
+	cmd.Stderr = &said // not part of the version: Debian's chromium is a script that grumbles
+	out, err := cmd.Output()
+	if err != nil {
+		return Found{}, fmt.Errorf("asking %s for its version: %w: %s", path, err, strings.TrimSpace(said.String()))
+	}
+	number := versionNumber.Find(out)
+	if number == nil {
+		return Found{}, fmt.Errorf("asking %s for its version: no number in %q", path, out)
+	}
+	return Found{Path: path, Version: string(number)}, nil
+}
+
+func (p Part) look() (string, error) {
+	if path := os.Getenv(p.Variable()); path != "" {
+		if _, err := exec.LookPath(path); err != nil {
+			return "", fmt.Errorf("looking where %s says: %w", p.Variable(), err)
+		}
+		return path, nil
+	}
+	for _, program := range p.programs {
+		if path, err := exec.LookPath(program); err == nil {
+			return path, nil
+		}
+		for _, folder := range p.folders {
+			if folder = os.ExpandEnv(folder); folder == "" {
+				continue
+			}
+			if path, err := exec.LookPath(filepath.Join(folder, program)); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("looking for %s: not on the PATH", strings.Join(p.programs, " or "))
+}
+
+// Required returns the names that MESHWEIR_REQUIRE lists. A name that is no
+// part is an error: a test that nobody runs must not look required.
+func Required() ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(os.Getenv(RequireVariable), ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if _, err := ByName(name); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", RequireVariable, err)
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

@@ -1,0 +1,183 @@
+package pipelinetest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a redis-server process of its own, for tests that stop, kill, pause
+// or restart it. It listens on a Unix socket and ends with the test.
+type Server struct {
+	// Args are the arguments of the next start, after the defaults. A test may
+	// change them between Stop and Restart.
+	Args []string
+
+	t       testing.TB
+	program string
+	config  []string // the path of a configuration file, or nothing
+	dir     string
+	running *process
+}
+
+// process is one life of a server.
+type process struct {
+	cmd    *exec.Cmd
+	log    *lockedBuffer
+	exited chan struct{} // closed when the process is gone
+}
+
+// RealServer starts a redis-server that keeps nothing on disk, with args added
+// to its command line. The test is left out where there is none.
+func RealServer(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := newServer(t, Require(t, "redis"))
+	s.Args = args
+	s.start()
+	return s
+}
+
+func newServer(t testing.TB, program string) *Server {
+	t.Helper()
+	quiet()
+	// Not t.TempDir: the name of a Unix socket holds about 100 bytes, and test names are long.
+	dir, err := os.MkdirTemp("", "mw-redis-")
+	if err != nil {
+		t.Fatalf("making a folder for redis-server: %v", err)
+	}
+	s := &Server{t: t, program: program, dir: dir}
+	t.Cleanup(func() {
+		if s.running != nil {
+			s.Kill()
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("removing the folder of redis-server: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *Server) start() {
+	s.t.Helper()
+	args := slices.Concat(s.config, []string{
+		"--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir, "--daemonize", "no",
+		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
+	}, s.Args)
+	// Not CommandContext with t.Context, which ends before the cleanups that may still use the server.
+	p := &process{cmd: exec.Command(s.program, args...), log: &lockedBuffer{}, exited: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = dieWithParent()
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatalf("starting %s: %v", s.program, err)
+	}
+	go func() {
+		p.cmd.Wait() //nolint:errcheck // how it ended shows in its log
+		close(p.exited)
+	}()
+	s.running = p
+	s.awaitReady()
+}
+
+func (s *Server) awaitReady() {
+	s.t.Helper()
+	client := redis.NewClient(s.options())
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		err := client.Ping(ctx).Err()
+		if err == nil || redis.IsAuthError(err) {
+			return
+		}
+		select {
+		case <-s.running.exited:
+			s.t.Fatalf("starting %s %q: it ended:\n%s", s.program, s.Args, s.running.log)
+		case <-ctx.Done():
+			s.t.Fatalf("starting %s %q: no answer: %v:\n%s", s.program, s.Args, err, s.running.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Socket is the path of the server's Unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
+
+// Dir is the server's working folder; it stays over restarts.
+func (s *Server) Dir() string { return s.dir }
+
+// URL is the server's address as redisconn takes it.
+func (s *Server) URL() string { return "unix://" + s.Socket() }
+
+// Log is what this life of the server printed.
+func (s *Server) Log() string { return s.running.log.String() }
+
+func (s *Server) options() *redis.Options {
+	return &redis.Options{Network: "unix", Addr: s.Socket(), PipelinePoolSize: -1, DialerRetries: 1, MaxRetries: -1}
+}
+
+// Client returns a new client that retries nothing, so that faults show. It is
+// closed at the end of the test.
+func (s *Server) Client() redis.UniversalClient {
+	return closing(s.t, redis.NewClient(s.options()))
+}
+
+// Stop ends the server in good order (SIGTERM) and waits for it.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+// Kill ends the server at once (SIGKILL) and waits for it.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+func (s *Server) end(signal syscall.Signal) {
+	s.t.Helper()
+	s.signal(signal)
+	s.signal(syscall.SIGCONT) // a paused process would not see SIGTERM
+	select {
+	case <-s.running.exited:
+	case <-time.After(20 * time.Second):
+		s.t.Errorf("ending redis-server: it does not go:\n%s", s.running.log)
+	}
+}
+
+// Pause stops the process (SIGSTOP): connections stay open, nothing answers.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Continue ends a Pause.
+func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	select {
+	case <-s.running.exited:
+		return
+	default:
+	}
+	if err := s.running.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Errorf("sending %v to redis-server: %v", signal, err)
+	}
+}
+
+// Restart starts the server again on the same socket, killing it first where it
+// still runs. It comes back empty unless Args say that it keeps its data.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Kill()
+	s.start()
+}
+
+// Flush removes every key.
+func (s *Server) Flush() {
+	s.t.Helper()
+	client := redis.NewClient(s.options())
+	defer client.Close()
+	if err := client.FlushAll(context.Background()).Err(); err != nil {
+		s.t.Errorf("flushing redis-server: %v", err)
+	}
+}

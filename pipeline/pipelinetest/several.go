@@ -1,0 +1,133 @@
+package pipelinetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// FreePort returns a TCP port of 127.0.0.1 that nobody listens on.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("looking for a free port: %v", err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// Group is several servers that work together.
+type Group struct {
+	// Servers are the processes that hold data.
+	Servers []*Server
+	// Addrs are their TCP addresses, in the same order.
+	Addrs []string
+	// URL is the group's address as redisconn takes it.
+	URL string
+
+	// Sentinel watches the servers; nil in a Cluster.
+	Sentinel *Server
+}
+
+// clusterSlots is the number of hash slots of a Redis Cluster.
+const clusterSlots = 16384
+
+// RealCluster starts a Redis Cluster of three masters. The test is left out
+// where redis-server is not installed.
+func RealCluster(t testing.TB) *Group {
+	t.Helper()
+	const nodes = 3
+	g := &Group{}
+	ports := make([][2]string, nodes) // for clients, and for the other nodes
+	for i := range ports {
+		ports[i] = [2]string{FreePort(t), FreePort(t)}
+		g.Addrs = append(g.Addrs, "127.0.0.1:"+ports[i][0])
+		g.Servers = append(g.Servers, RealServer(t, "--port", ports[i][0], "--cluster-enabled", "yes",
+			"--cluster-port", ports[i][1], "--cluster-node-timeout", "1500", "--bind", "127.0.0.1"))
+	}
+	g.URL = "redis+cluster://" + strings.Join(g.Addrs, ",")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for i, s := range g.Servers {
+		client := s.Client()
+		first, last := i*clusterSlots/nodes, (i+1)*clusterSlots/nodes-1
+		must(t, client.ClusterAddSlotsRange(ctx, first, last).Err())
+		must(t, client.Do(ctx, "cluster", "set-config-epoch", i+1).Err())
+		if i > 0 {
+			must(t, client.Do(ctx, "cluster", "meet", "127.0.0.1", ports[0][0], ports[0][1]).Err())
+		}
+	}
+	for _, s := range g.Servers {
+		client := s.Client()
+		await(ctx, t, "the Redis Cluster", func() bool {
+			state := client.ClusterInfo(ctx).Val()
+			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", nodes))
+		})
+	}
+	return g
+}
+
+// RealSentinel starts a master, a replica of it, and a Sentinel that makes the
+// replica the master within about two seconds of the master's end. The test is
+// left out where redis-server is not installed.
+func RealSentinel(t testing.TB) *Group {
+	t.Helper()
+	program := Require(t, "redis")
+	master, replica, sentinel := FreePort(t), FreePort(t), FreePort(t)
+	g := &Group{
+		Servers: []*Server{
+			RealServer(t, "--port", master, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"),
+			RealServer(t, "--port", replica, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1 "+master),
+		},
+		Addrs:    []string{"127.0.0.1:" + master, "127.0.0.1:" + replica},
+		URL:      "redis+sentinel://127.0.0.1:" + sentinel + "/mymaster",
+		Sentinel: newServer(t, program),
+	}
+	path := filepath.Join(g.Sentinel.Dir(), "sentinel.conf")
+	must(t, os.WriteFile(path, []byte("sentinel monitor mymaster 127.0.0.1 "+master+" 1\n"+
+		"sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 3000\n"), 0o600))
+	g.Sentinel.config = []string{path}
+	g.Sentinel.Args = []string{"--sentinel", "--port", sentinel, "--bind", "127.0.0.1"}
+	g.Sentinel.start()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	replicaClient := g.Servers[1].Client()
+	await(ctx, t, "the replica", func() bool {
+		return strings.Contains(replicaClient.Info(ctx, "replication").Val(), "master_link_status:up")
+	})
+	watcher := redis.NewSentinelClient(g.Sentinel.options())
+	defer watcher.Close()
+	await(ctx, t, "the Sentinel to find the replica", func() bool {
+		replicas, err := watcher.Replicas(ctx, "mymaster").Result()
+		return err == nil && len(replicas) == 1
+	})
+	return g
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func await(ctx context.Context, t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waiting for %s: %v", what, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

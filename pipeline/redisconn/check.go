@@ -1,0 +1,144 @@
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Need says what a service will do on a Redis.
+type Need struct {
+	// Write is a key that the service may write, such as "mw:{check}:agent". It
+	// stands for every key that the service writes: the commands of the pipeline
+	// are tried on it, and leave nothing behind. Empty tries nothing.
+	Write string
+	// Read is a key that the service may read. Empty tries nothing.
+	Read string
+	// Channel is a channel that the service publishes on. Empty tries nothing.
+	Channel string
+}
+
+// errLoading means that a server still reads its data.
+var errLoading = errors.New("the server is still loading its data from disk")
+
+// Check asks the servers how they are and tries what need names. An error means
+// that no server answered, or that it is still loading; everything else that
+// is wrong is a finding.
+func (c *Conn) Check(ctx context.Context, need Need) ([]Finding, error) {
+	if c.target.Mode == ModeEmbedded {
+		if err := c.Client.Ping(ctx).Err(); err != nil {
+			return nil, fmt.Errorf("checking %s: %w", c.target, err)
+		}
+		return []Finding{{
+			Severity: Note, What: "the Redis is the embedded one",
+			Why:  "nothing in it survives the process, it has one copy and no ACL users",
+			Mend: "for more than a try, run a Redis and name it by --redis-control",
+		}}, nil
+	}
+	findings, err := c.checkServers(ctx)
+	if err == nil && Problems(findings) == nil {
+		var denied []Finding
+		denied, err = tryPermissions(ctx, c.Client, c.target.Username, need)
+		findings = append(findings, denied...)
+	}
+	if err != nil {
+		return findings, fmt.Errorf("checking %s: %w", c.target, err)
+	}
+	return findings, nil
+}
+
+func (c *Conn) checkServers(ctx context.Context) ([]Finding, error) {
+	cluster, ok := c.Client.(*redis.ClusterClient)
+	if !ok {
+		return checkServer(ctx, c.Client, c.target.Mode)
+	}
+	var mu sync.Mutex
+	var findings []Finding
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		found, err := checkServer(ctx, node, ModeCluster)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range found {
+			f.Node = node.Options().Addr
+			findings = append(findings, f)
+		}
+		return err
+	})
+	if err != nil && strings.Contains(err.Error(), "cluster support disabled") {
+		return judge(info{"redis_mode": "standalone", "redis_version": recommendedVersion}, ModeCluster, time.Now()), nil
+	}
+	return findings, err
+}
+
+func checkServer(ctx context.Context, client redis.Cmdable, mode Mode) ([]Finding, error) {
+	text, err := client.Info(ctx).Result()
+	switch {
+	case redis.IsPermissionError(err):
+		return []Finding{{
+			Severity: Warning, What: "the user may not run INFO", Why: "so nobody can tell whether the server's version and settings will do",
+			Mend: "allow it: +info",
+		}}, nil
+	case redis.IsLoadingError(err):
+		return nil, errLoading
+	case err != nil:
+		return nil, err
+	}
+	in := parseInfo(text)
+	if in.loading() {
+		return nil, errLoading
+	}
+	// INFO does not tell save points. CONFIG does, to those who may ask.
+	if config, err := client.ConfigGet(ctx, "save").Result(); err == nil {
+		in["save_known"], in["save"] = "yes", config["save"]
+	}
+	return judge(in, mode, time.Now()), nil
+}
+
+// Longest and first pause between two tries of [Conn.Await].
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+// Await waits until the servers answer and have loaded their data, checks them
+// once, and logs each finding. It returns the problems among the findings as
+// an error, and ctx's error when that ends first. A refused password is an
+// error at once: waiting does not mend it.
+func (c *Conn) Await(ctx context.Context, need Need) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		findings, err := c.Check(ctx, need)
+		if err == nil {
+			c.report(ctx, findings)
+			if err := Problems(findings); err != nil {
+				return fmt.Errorf("checking %s: %w", c.target, err)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if redis.IsAuthError(err) {
+			return err
+		}
+		c.log.WarnContext(ctx, "waiting for redis", "error", err, "pause", pause)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (c *Conn) report(ctx context.Context, findings []Finding) {
+	levels := map[Severity]slog.Level{Note: slog.LevelInfo, Warning: slog.LevelWarn, Problem: slog.LevelError}
+	for _, f := range findings {
+		c.log.LogAttrs(ctx, levels[f.Severity], "redis finding",
+			slog.String("node", f.Node), slog.String("what", f.What), slog.String("why", f.Why), slog.String("mend", f.Mend))
+	}
+}

@@ -1,0 +1,106 @@
+package stream_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/stream"
+)
+
+// logged collects what is logged at warning and above.
+type logged struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logged) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), text)
+}
+
+func TestGoesOnAfterRedisWasAway(t *testing.T) {
+	server := pipelinetest.RealServer(t)
+	client := server.Client()
+	for _, group := range []string{"g", ""} {
+		publish(t, client, "s", "before")
+		var log logged
+		s, err := stream.NewSubscriber(slog.New(slog.NewTextHandler(&log, nil)), client, fast(group))
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages := subscribe(t, s, "s")
+		if group != "" {
+			read(t, messages, 1)
+		}
+		server.Kill()
+		time.Sleep(500 * time.Millisecond)
+		server.Restart() // it has lost everything
+		eventually(t, "Redis is back", func() bool { return client.Ping(t.Context()).Err() == nil })
+		publish(t, client, "s", "after")
+		if got := read(t, messages, 1); got[0] != "after" {
+			t.Errorf("group %q: got %q, want after", group, got)
+		}
+		eventually(t, "the log tells of the end", func() bool { return log.count(`redis trouble over" what="reading s"`) == 1 })
+		if n := log.count(`redis trouble" what="reading s"`); n != 1 {
+			t.Errorf("group %q: the log tells %d times of the outage, want once", group, n)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestGoesOnAfterRedisHung(t *testing.T) {
+	server := pipelinetest.RealServer(t)
+	client := server.Client()
+	messages := subscribe(t, newSubscriber(t, client, fast("g")), "s")
+	server.Pause()
+	time.Sleep(300 * time.Millisecond)
+	server.Continue()
+	publish(t, client, "s", "a")
+	read(t, messages, 1)
+	eventually(t, "acked", func() bool { return pending(t, client, "s", "g") == 0 })
+}
+
+func TestEntriesOfALostReplyAreDelivered(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	publish(t, server, "s", "a", "b")
+	p := newProxy(t, server)
+	word := "xreadgroup"
+	p.loseReply.Store(&word)
+	messages := subscribe(t, newSubscriber(t, p.dial(t, -1), fast("g")), "s")
+	for _, want := range []string{"a", "b"} {
+		if got := read(t, messages, 1); got[0] != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAcksOutliveABrokenConnection(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	publish(t, server, "s", "a")
+	p := newProxy(t, server)
+	messages := subscribe(t, newSubscriber(t, p.dial(t, -1), fast("g")), "s")
+	msg := next(t, messages)
+	p.cutAfter.Store(1)
+	msg.Ack()
+	time.Sleep(200 * time.Millisecond)
+	if n := pending(t, server, "s", "g"); n != 1 {
+		t.Fatalf("%d entries are pending while nothing gets through, want 1", n)
+	}
+	p.cutAfter.Store(0)
+	eventually(t, "acked", func() bool { return pending(t, server, "s", "g") == 0 })
+	none(t, messages, 100*time.Millisecond)
+}

@@ -1,0 +1,30 @@
+package internalv1
+
+// Result says what became of one object of an output.
+type Result string
+
+// The results that an agent reports.
+const (
+	// ResultApplied means that the object stands in the cluster as the output wants it.
+	ResultApplied Result = "Applied"
+	// ResultDeleted means that the object is gone, as the output wants it.
+	ResultDeleted Result = "Deleted"
+	// ResultError means that the cluster did not take the object; Message says why.
+	ResultError Result = "Error"
+	// ResultConflict means that an object which is not Meshweir's has the name; it was left alone.
+	ResultConflict Result = "Conflict"
+	// ResultRefused means that the output is older than what stands in the cluster.
+	ResultRefused Result = "Refused"
+)
+
+// Applied is what an agent last did with one object of its output: the value in the keyspace applied/<cluster>, under the object's key.
+type Applied struct {
+	// Result says what became of the object.
+	Result Result `json:"result"`
+	// Message explains every result but Applied and Deleted; empty for these.
+	Message string `json:"message,omitempty"`
+	// Output is the position in output/<cluster> at which the object last changed, "epoch/revision".
+	Output string `json:"output,omitempty"`
+	// Hash is the hash of the content that was applied, in hexadecimal; empty when nothing was.
+	Hash string `json:"hash,omitempty"`
+}

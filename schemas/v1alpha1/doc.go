@@ -1,0 +1,45 @@
+// Package v1alpha1 holds the custom resources of the group meshweir.io.
+//
+// Routing is the standard Gateway API with the class "meshweir"; these
+// resources add what it does not have. They report Gateway API-style conditions
+// in their status.
+//
+// +groupName=meshweir.io
+// +kubebuilder:object:generate=false
+package v1alpha1
+
+import "github.com/meshweir/meshweir/schemas/resource"
+
+// APIVersion is the apiVersion of every resource of this package.
+const APIVersion = resource.Group + "/v1alpha1"
+
+// Conditions that resources of several kinds report.
+const (
+	// ConditionAccepted says whether the resource is valid and in force.
+	ConditionAccepted = "Accepted"
+	// ConditionResolvedRefs says whether everything that the resource refers to exists.
+	ConditionResolvedRefs = "ResolvedRefs"
+	// ConditionProgrammed says whether Istio configuration was made for the resource.
+	ConditionProgrammed = "Programmed"
+	// ConditionInputMissing is True while a cluster that the resource's configuration was made from
+	// has not been seen: what stands in the clusters is held as it is. It is absent otherwise.
+	ConditionInputMissing = "InputMissing"
+	// ConditionTrustMismatch is True when clusters that should reach one another have no root certificate in common. It is absent otherwise.
+	ConditionTrustMismatch = "TrustMismatch"
+)
+
+// Reasons of the conditions, beside those of the Gateway API.
+const (
+	// ReasonClusterMissing is the reason of InputMissing: the message names the clusters.
+	ReasonClusterMissing = "ClusterMissing"
+	// ReasonRootsDiffer is the reason of TrustMismatch: the message names the clusters.
+	ReasonRootsDiffer = "RootsDiffer"
+	// ReasonHostConflict is the reason of Accepted=False when an older resource has the host, or the namespace and name in another cluster.
+	ReasonHostConflict = "HostConflict"
+	// ReasonNoServices is the reason of ResolvedRefs=False when no cluster has a Service that is selected.
+	ReasonNoServices = "NoServices"
+	// ReasonNoGateway is the reason of ResolvedRefs=False when clusters have Services that others cannot reach, because they have no east-west gateway with an address.
+	ReasonNoGateway = "NoGateway"
+	// ReasonPortNotFound is the reason of ResolvedRefs=False when a selected Service lacks a port.
+	ReasonPortNotFound = "PortNotFound"
+)
