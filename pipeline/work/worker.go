@@ -1,0 +1,219 @@
+package work
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
+)
+
+// Config says whose work a [Worker] does.
+type Config struct {
+	// Group is the consumer group, and the service's name in dead letters and spans. Required.
+	Group string
+	// Kinds are the kinds of the keyspaces whose events ask for passes. Required.
+	Kinds []string
+	// Consumer names this process within the group, where its name survives a restart. Default: a name of its own.
+	Consumer string
+	// RepairEvery is how often, with jitter, everything is compared with what Redis holds. Default 30 s.
+	RepairEvery time.Duration
+	// WaitAtMost is how long an event waits to be followed before it is delivered again. Default 5 s.
+	WaitAtMost time.Duration
+	// Tracer and Meter receive spans and metrics. Default none.
+	Tracer trace.Tracer
+	Meter  metric.Meter
+}
+
+// Follower is what a replica of a service follows. keyspace.Replica is one.
+type Follower interface {
+	Run(ctx context.Context) error
+	Synced() <-chan struct{}
+	WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position) error
+}
+
+// Pass computes from the followed state what changed since the last pass and
+// writes it; with check it compares everything that it should have written with what is stored, and
+// repairs. ctx carries the span of the pass. It returns [keyspace.ErrStale] when
+// others have written from newer state: it is called again once that is followed too.
+type Pass func(ctx context.Context, check bool) error
+
+// Clients are the Redis clients of a worker; they stay the caller's to close.
+type Clients struct {
+	// Commands runs commands, Blocking reads that wait.
+	Commands, Blocking redis.UniversalClient
+}
+
+// Worker does one replica's share.
+type Worker struct {
+	log     *slog.Logger
+	store   *keyspace.Store
+	clients Clients
+	follows Follower
+	pass    Pass
+	cfg     Config
+
+	mu sync.Mutex // guards next
+	// next is the pass that has not begun yet; nil for none asked for.
+	next *round
+	// asked wakes the loop that makes the passes.
+	asked chan struct{}
+}
+
+// round is one pass that was asked for, by many events perhaps.
+type round struct {
+	causes []trace.SpanContext
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+// New returns a worker that works once Run runs.
+func New(log *slog.Logger, store *keyspace.Store, clients Clients, follows Follower, pass Pass, cfg Config) (*Worker, error) {
+	cfg.RepairEvery = cmp.Or(cfg.RepairEvery, 30*time.Second)
+	cfg.WaitAtMost = cmp.Or(cfg.WaitAtMost, 5*time.Second)
+	if cfg.Tracer == nil {
+		cfg.Tracer = tracenoop.Tracer{}
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = metricnoop.Meter{}
+	}
+	if cfg.Group == "" || len(cfg.Kinds) == 0 {
+		return nil, errors.New("making a worker: Group or Kinds is missing")
+	}
+	if cfg.RepairEvery < 0 || cfg.WaitAtMost < 0 {
+		return nil, fmt.Errorf("making a worker: a time is negative: RepairEvery %s, WaitAtMost %s", cfg.RepairEvery, cfg.WaitAtMost)
+	}
+	return &Worker{log: log, store: store, clients: clients, follows: follows, pass: pass, cfg: cfg, asked: make(chan struct{}, 1)}, nil
+}
+
+// Run works until ctx ends. The events in hand are then finished.
+func (w *Worker) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// What handlers stand on outlives them.
+	standing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	var failure error // read after Wait
+	running.Go(func() {
+		if failure = w.follows.Run(standing); failure != nil {
+			cancel()
+		}
+	})
+	select {
+	case <-w.follows.Synced():
+		running.Go(func() { w.passes(standing) })
+		w.consume(ctx)
+	case <-ctx.Done():
+	}
+	stop()
+	running.Wait()
+	if failure != nil {
+		return fmt.Errorf("following what %s works on: %w", w.cfg.Group, failure)
+	}
+	return nil
+}
+
+// Ask asks for a pass, because of what no event tells of: a keyspace that
+// vanished, or was listed again. Spans of the pass have the causes as parent and links.
+func (w *Worker) Ask(causes ...trace.SpanContext) { w.ask(causes...) }
+
+func (w *Worker) ask(causes ...trace.SpanContext) *round {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == nil {
+		w.next = &round{done: make(chan struct{})}
+	}
+	w.next.causes = append(w.next.causes, causes...)
+	select {
+	case w.asked <- struct{}{}:
+	default:
+	}
+	return w.next
+}
+
+// commit waits for a pass that begins from now on, and returns its error.
+func (w *Worker) commit(ctx context.Context) error {
+	r := w.ask(trace.SpanContextFromContext(ctx))
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// passes makes one pass after the other, as they are asked for, and repairs: at
+// once, every now and then, and soon after a pass that failed.
+func (w *Worker) passes(ctx context.Context) {
+	const afterFailure = time.Second
+	repair := time.NewTimer(0)
+	defer repair.Stop()
+	checked := false // before everything was staged once, nothing may be taken for gone
+	for {
+		check := !checked
+		select {
+		case <-w.asked:
+		case <-repair.C:
+			check = true
+		case <-ctx.Done():
+			return
+		}
+		w.mu.Lock()
+		r := w.next
+		w.next = nil
+		w.mu.Unlock()
+		var causes []trace.SpanContext
+		if r != nil {
+			causes = r.causes
+		}
+		err := w.make(ctx, check, causes)
+		if r != nil {
+			r.err = err
+			close(r.done)
+		}
+		checked = checked || check
+		switch {
+		case err != nil && ctx.Err() == nil:
+			w.log.WarnContext(ctx, "the work is behind and will be tried again", "group", w.cfg.Group, "error", err)
+			repair.Reset(jittered(afterFailure))
+		case check:
+			repair.Reset(jittered(w.cfg.RepairEvery))
+		}
+	}
+}
+
+// make makes a pass, again and again while others have written from newer
+// state: it is followed here soon, too.
+func (w *Worker) make(ctx context.Context, check bool, causes []trace.SpanContext) error {
+	if len(causes) > 0 { // repairs are no part of a change's trace
+		var span trace.Span
+		ctx, span = telemetry.Start(ctx, w.cfg.Tracer, w.cfg.Group+".pass", causes)
+		defer span.End()
+	}
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := w.pass(ctx, check)
+		if !errors.Is(err, keyspace.ErrStale) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// jittered spreads the repairs of several replicas.
+func jittered(d time.Duration) time.Duration { return d/2 + rand.N(d) }

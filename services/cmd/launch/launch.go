@@ -1,0 +1,104 @@
+// Package launch puts services on their Redis and their telemetry. The small
+// mains and `meshweir up` run services through it, so one process or many run the same code.
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+	"github.com/meshweir/meshweir/pipeline/work"
+	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/translator"
+)
+
+// Redis is what every service's main lets its user say of Redis.
+type Redis struct {
+	redisconn.URLs
+	// Plain writes values as JSON.
+	Plain bool
+}
+
+// DefineFlags defines --redis-control, --redis-plain, and a URL for each further role.
+func (r *Redis) DefineFlags(flags *pflag.FlagSet, roles ...redisconn.Role) {
+	r.URLs.DefineFlags(flags, roles...)
+	flags.BoolVar(&r.Plain, "redis-plain", r.Plain, "write values as plain JSON, for redis-cli, instead of compressed")
+}
+
+// Base is an open Redis with a store on it.
+type Base struct {
+	Store *keyspace.Store
+	conn  *redisconn.Conn
+}
+
+// Clients returns the clients for what is not a keyspace.
+func (b Base) Clients() work.Clients {
+	return work.Clients{Commands: b.conn.Client, Blocking: b.conn.Blocking}
+}
+
+// open opens the Redis of a role under the name that the server lists the service as.
+func (r Redis) open(env process.Env, role redisconn.Role, name string) (Base, error) {
+	conn, err := redisconn.Open(env.Log, r.For(role), redisconn.Options{Name: "meshweir-" + name})
+	if err != nil {
+		return Base{}, process.UsageError{Err: err}
+	}
+	store, err := keyspace.NewStore(env.Log, conn.Client, keyspace.Config{
+		Plain: r.Plain, Blocking: conn.Blocking, Meter: env.Telemetry.Meter(),
+	})
+	if err != nil {
+		return Base{}, errors.Join(err, conn.Close())
+	}
+	return Base{store, conn}, nil
+}
+
+// service is what a service offers to be run.
+type service interface {
+	Run(ctx context.Context) error
+	Ready(ctx context.Context) error
+}
+
+// run runs a service until ctx ends: it waits for Redis, checks it, and serves health meanwhile.
+func run(ctx context.Context, env process.Env, base Base, name string, s service) error {
+	env.Health.AddReady(name, s.Ready)
+	err := process.Together(ctx, env.ServeHealth, func(ctx context.Context) error {
+		if err := base.conn.Await(ctx, redisconn.Need{}); err != nil {
+			return fmt.Errorf("checking Redis: %w", err)
+		}
+		return s.Run(ctx)
+	})
+	return errors.Join(err, base.conn.Close())
+}
+
+// Agent runs the agent of one cluster until ctx ends.
+func Agent(ctx context.Context, env process.Env, redis Redis, cfg agent.Config) error {
+	base, err := redis.open(env, redisconn.Control, "agent-"+cfg.Cluster)
+	if err != nil {
+		return err
+	}
+	cfg.Version, cfg.Tracer, cfg.Meter = process.Version(), env.Telemetry.Tracer(), env.Telemetry.Meter()
+	s, err := agent.New(env.Log, base.Store, cfg)
+	if err != nil {
+		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
+	}
+	return run(ctx, env, base, "snapshot of "+cfg.Cluster, s)
+}
+
+// Translator runs a translator until ctx ends.
+func Translator(ctx context.Context, env process.Env, redis Redis, cfg translator.Config) error {
+	base, err := redis.open(env, redisconn.Control, "translator")
+	if err != nil {
+		return err
+	}
+	cfg.Tracer, cfg.Meter = env.Telemetry.Tracer(), env.Telemetry.Meter()
+	s, err := translator.New(env.Log, base.Store, base.Clients(), cfg)
+	if err != nil {
+		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
+	}
+	return run(ctx, env, base, strings.TrimSpace("translator "+cfg.Consumer), s)
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/meshweir/meshweir/deploy/compose/demo"
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
+	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/cmd/launch"
+	"github.com/meshweir/meshweir/services/translator"
+	"github.com/meshweir/meshweir/services/ui"
+)
+
+// demoDir is where the demo clusters are unpacked when the user names no folder.
+const demoDir = "meshweir-demo"
+
+// up is the whole product in one process.
+type up struct {
+	clusters    string
+	listen      string
+	redisListen string
+	translators int
+	redis       launch.Redis
+	// telemetryOf makes the telemetry of one service. Tests look into it.
+	telemetryOf func(ctx context.Context, cfg telemetry.Config) (*telemetry.Telemetry, error)
+}
+
+func upProgram() process.Program {
+	return process.Program{
+		Name:  "meshweir up",
+		About: "runs everything in one process, on an embedded Redis, with demo clusters",
+		Define: func(flags *pflag.FlagSet) process.Run {
+			u := up{telemetryOf: telemetry.Setup}
+			flags.StringVar(&u.clusters, "clusters", "", "`directory` with a folder of manifests for each cluster (default: demo clusters, unpacked to ./"+demoDir+")")
+			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard")
+			flags.StringVar(&u.redisListen, "redis-listen", "127.0.0.1:0", "loopback `host:port` of the embedded Redis; port 0 is a free one")
+			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
+			flags.BoolVar(&u.redis.Plain, "redis-plain", false, "write values as plain JSON, for redis-cli, instead of compressed")
+			flags.IntVar(&u.translators, "translators", 1, "`number` of translators that share the work")
+			return u.run
+		},
+	}
+}
+
+func (u up) run(ctx context.Context, env process.Env) error {
+	if u.translators < 1 {
+		return process.UsageError{Err: fmt.Errorf("--translators is %d, want 1 or more", u.translators)}
+	}
+	if u.clusters == "" {
+		if err := demo.Unpack(demoDir); err != nil {
+			return err
+		}
+		u.clusters = demoDir
+	}
+	names, err := clusterFolders(u.clusters)
+	if err != nil {
+		return process.UsageError{Err: err}
+	}
+	if len(names) == 0 {
+		return process.UsageError{Err: fmt.Errorf("%s holds no cluster: make a folder in it for each one, such as %s, and put manifests there",
+			u.clusters, filepath.Join(u.clusters, "east"))}
+	}
+	if u.redis.Control == "" {
+		embedded, err := redisconn.StartEmbedded(env.Log, u.redisListen)
+		if err != nil {
+			return process.UsageError{Err: err}
+		}
+		defer embedded.Close()
+		u.redis.Control = embedded.URL()
+	}
+	runs, shutdown, err := u.services(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer shutdown()
+	return process.Together(ctx, append(runs, env.ServeHealth, func(ctx context.Context) error {
+		return u.greet(ctx, env, names)
+	})...)
+}
+
+// services returns what runs, and what ends its telemetry.
+func (u up) services(ctx context.Context, env process.Env) (runs []func(context.Context) error, shutdown func(), err error) {
+	var ends []func(context.Context) error
+	shutdown = func() {
+		wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		for _, end := range ends {
+			if err := end(wait); err != nil {
+				env.Log.WarnContext(ctx, "telemetry not exported", "error", err)
+			}
+		}
+	}
+	add := func(name string, start func(ctx context.Context, env process.Env) error) {
+		tel, e := u.telemetryOf(ctx, telemetry.Config{Service: name, Version: process.Version(), Registry: env.Telemetry.Registry()})
+		if e != nil {
+			err = errors.Join(err, e)
+			return
+		}
+		ends = append(ends, tel.Shutdown)
+		of := env
+		of.Log, of.Telemetry = env.Log.With("service", name), tel
+		of.ServeHealth = func(context.Context) error { return nil } // one for all, served by run
+		runs = append(runs, process.Named(name, func(ctx context.Context) error { return start(ctx, of) }))
+	}
+	add("agent", func(ctx context.Context, env process.Env) error {
+		return agents(ctx, u.clusters, func(ctx context.Context, cluster string) error {
+			return launch.Agent(ctx, env, u.redis, agent.Config{Cluster: cluster, Dir: u.clusters})
+		})
+	})
+	for i := range u.translators {
+		name := "translator"
+		if i > 0 {
+			name = fmt.Sprintf("translator-%d", i+1)
+		}
+		add(name, func(ctx context.Context, env process.Env) error {
+			return launch.Translator(ctx, env, u.redis, translator.Config{Consumer: name})
+		})
+	}
+	add("ui", func(ctx context.Context, env process.Env) error {
+		return launch.UI(ctx, env, u.redis, ui.Config{Listen: u.listen})
+	})
+	return runs, shutdown, err
+}
+
+// clusterFolders returns the names of the clusters that have a folder in dir.
+func clusterFolders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("looking for clusters: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		// "applied" is where agents put what is meant for a cluster.
+		if name := entry.Name(); entry.IsDir() && name != "applied" && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// agents runs an agent for each cluster folder, also for those that come later.
+func agents(ctx context.Context, dir string, run func(ctx context.Context, cluster string) error) error {
+	const look = 2 * time.Second
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	running := map[string]chan struct{}{}
+	defer func() {
+		cancel(nil)
+		for _, done := range running {
+			<-done
+		}
+	}()
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		names, err := clusterFolders(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if running[name] != nil {
+				continue
+			}
+			done := make(chan struct{})
+			running[name] = done
+			go func() {
+				defer close(done)
+				if err := run(ctx, name); err != nil {
+					cancel(fmt.Errorf("cluster %q: %w", name, err))
+				}
+			}()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		}
+	}
+}
+
+// greet waits until everything is ready and says where to look.
+func (u up) greet(ctx context.Context, env process.Env, clusters []string) error {
+	ready := time.NewTicker(50 * time.Millisecond)
+	defer ready.Stop()
+	for want := len(clusters) + u.translators + 1; ; {
+		if states, ok := env.Health.Ready(ctx); ok && len(states) >= want {
+			break
+		}
+		select {
+		case <-ready.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	redis := u.redis.Control
+	if address, ok := strings.CutPrefix(redis, "embedded://"); ok {
+		redis = "embedded, at redis://" + address + " while this process runs. It keeps nothing: the folders are the truth, and\n" +
+			"             the next start reads them again. It has no users, no TLS and no second copy: for more than a try,\n" +
+			"             run a Redis and name it with --redis-control."
+	} else {
+		redis = "as --redis-control names it"
+	}
+	_, err := fmt.Fprintf(env.Stdout, `
+Meshweir is up: %d clusters (%s).
+
+  dashboard  http://%s
+  clusters   %s   edit a manifest …
+  results    %s   … and see what each cluster is given
+  redis      %s
+
+Ctrl-C ends it.
+`, len(clusters), strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis)
+	return err
+}

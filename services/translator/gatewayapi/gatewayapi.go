@@ -1,0 +1,150 @@
+// Package gatewayapi translates Gateways and HTTPRoutes of the class meshweir
+// to Istio Gateways and VirtualServices, and reports on them as the Gateway API
+// demands.
+//
+// An Istio Gateway is made for each Gateway, and a VirtualService for each of
+// its host names: those of its listeners, narrowed by those of the routes. A
+// VirtualService's rules are sorted by the Gateway API's precedence (regular
+// expressions stand between exact paths and prefixes) and include the rules of
+// less specific host names, because a request that no rule of "a.example.com"
+// takes may still be one for "*.example.com". A listener's host name keeps
+// requests from less specific listeners of the same port (listener isolation).
+//
+// What a VirtualService cannot say is never approximated: the route is not
+// accepted, and its condition names the field. The share of requests whose
+// backend cannot be resolved is answered with 500: by a direct response when it
+// is all of them, otherwise by an injected abort, whose share Envoy rounds to a
+// millionth.
+//
+// The class provisions no proxies. A Gateway selects them by labels, from the
+// entry "selector" of the ConfigMap that infrastructure.parametersRef names, by
+// default istio=ingressgateway. Gateways that select the same proxies share
+// their ports: of listeners that collide, the one of the older Gateway stands.
+// The Services that select the same Pods tell the proxies' namespace and the
+// Gateway's addresses.
+//
+// Not here yet: GRPCRoute, TLSRoute (with TLS Passthrough), TCPRoute,
+// ListenerSet, BackendTLSPolicy, and the experimental retry, session
+// persistence, CORS and external authorization fields, which are not accepted
+// in the meantime.
+package gatewayapi
+
+import (
+	"reflect"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/translator/globalservice"
+	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/hold"
+	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/output"
+)
+
+// Translator translates Gateways and HTTPRoutes.
+type Translator struct {
+	inv         *inventory.Inventory
+	hold        *hold.Hold
+	global      *globalservice.Translator
+	gateways    *graph.Query[inventory.Ref, gateway]
+	neighbours  *graph.Query[inventory.Ref, neighbours]
+	routes      *graph.Query[inventory.Ref, route]
+	heads       *graph.Query[inventory.Ref, head]
+	attachments *graph.Query[inventory.Ref, attachments]
+	outcomes    *graph.Query[parentOf, outcome]
+	hosts       *graph.Query[inventory.Ref, map[string]hostPlan]
+	hostPlans   *graph.Query[hostOf, hostPlan]
+	virtual     *graph.Query[hostOf, built]
+}
+
+// parentOf is one parentRef of a route, by its index.
+type parentOf struct {
+	route inventory.Ref
+	index int
+}
+
+// hostOf is one host name of a Gateway.
+type hostOf struct {
+	gateway inventory.Ref
+	host    string
+}
+
+// New returns a Translator.
+func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, global *globalservice.Translator) *Translator {
+	t := &Translator{inv: inv, hold: h, global: global}
+	t.gateways = graph.NewQuery(g, "gateway", t.readGateway, deepEqual[gateway])
+	t.neighbours = graph.NewQuery(g, "neighbours of a gateway", t.findNeighbours, deepEqual[neighbours])
+	t.routes = graph.NewQuery(g, "route", t.translateRoute, nil)
+	t.heads = graph.NewQuery(g, "head of a route", t.readHead, deepEqual[head])
+	t.attachments = graph.NewQuery(g, "attachments of a gateway", t.attach, deepEqual[attachments])
+	t.outcomes = graph.NewQuery(g, "outcome for a parent", t.findOutcome, deepEqual[outcome])
+	t.hosts = graph.NewQuery(g, "hosts of a gateway", t.planHosts, deepEqual[map[string]hostPlan])
+	t.hostPlans = graph.NewQuery(g, "host of a gateway", t.findHostPlan, deepEqual[hostPlan])
+	t.virtual = graph.NewQuery(g, "virtual service", t.buildVirtualService, nil)
+	return t
+}
+
+func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
+
+// refusal says why something is not so. The zero refusal means that it is.
+type refusal struct {
+	Reason, Message string
+}
+
+func (f refusal) none() bool { return f.Reason == "" }
+
+// condition returns a condition that holds with the reason "holds" unless there is a refusal.
+func condition[T, R ~string](kind T, f refusal, holds R, generation int64) metav1.Condition {
+	if f.none() {
+		return output.Condition(kind, true, holds, "", generation)
+	}
+	return output.Condition(kind, false, f.Reason, f.Message, generation)
+}
+
+func refuse[R ~string](reason R, message string) refusal { return refusal{string(reason), message} }
+
+func gatewayRef(cluster, namespace, name string) inventory.Ref {
+	return inventory.Ref{Cluster: cluster, Key: resource.Key{
+		Group: resource.GatewayGroup, Kind: "Gateway", Namespace: namespace, Name: name,
+	}}
+}
+
+// older reports whether an object comes before another in the Gateway API's order: by age, then by namespace and name.
+func older(created time.Time, ref inventory.Ref, otherCreated time.Time, other inventory.Ref) bool {
+	if !created.Equal(otherCreated) {
+		return created.Before(otherCreated)
+	}
+	return ref.Key.Namespace+"/"+ref.Key.Name < other.Key.Namespace+"/"+other.Key.Name
+}
+
+// ours reports whether a GatewayClass is Meshweir's. A class that the cluster does not describe is judged by its name.
+func ours(class *gatewayv1.GatewayClass, name string) bool {
+	if class == nil {
+		return name == resource.GatewayClass
+	}
+	return class.Spec.ControllerName == resource.ControllerName
+}
+
+// TranslateClass returns the status of a GatewayClass.
+func (t *Translator) TranslateClass(r *graph.Reader, ref inventory.Ref) output.Set {
+	statuses := output.Set{}
+	class := t.inv.GatewayClass(r, ref.Cluster, ref.Key.Name)
+	if class == nil || !ours(class, class.Name) {
+		return statuses
+	}
+	var refused refusal
+	if class.Spec.ParametersRef != nil {
+		refused = refuse(gatewayv1.GatewayClassReasonInvalidParameters, unsupportedClassParameters)
+	}
+	statuses.Put(ref.Cluster, ref.Key, output.Status(class.Generation, gatewayv1.GatewayClassStatus{
+		Conditions: []metav1.Condition{
+			condition(gatewayv1.GatewayClassConditionStatusAccepted, refused, gatewayv1.GatewayClassReasonAccepted, class.Generation),
+		},
+	}))
+	return statuses
+}
+
+const unsupportedClassParameters = "spec.parametersRef of the GatewayClass is not supported; use infrastructure.parametersRef of the Gateway"

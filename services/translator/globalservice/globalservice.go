@@ -1,0 +1,152 @@
+// Package globalservice translates GlobalServices: one host for Services in
+// many clusters.
+//
+// In each cluster that needs the host, a ServiceEntry names its endpoints: the
+// cluster's own Services by their DNS names, and for the Services of another
+// cluster the addresses of that cluster's east-west gateway. A DestinationRule
+// beside it asks for mutual TLS, leaves out endpoints that fail, and prefers
+// the client's own network, region and zone.
+//
+// In each cluster that others reach over its east-west gateway, a second
+// ServiceEntry, which only the gateway sees, holds the cluster's own Services
+// under a name of their own, and an Istio Gateway of the mode AUTO_PASSTHROUGH
+// lets that name in. Clients put the name into the SNI. So a request never
+// crosses two gateways, the Services behind a host may have different names in
+// different clusters, and a cluster may have several.
+//
+// The Pods behind a GlobalService must be in the mesh, since they are called
+// with mutual TLS. Any identity of the mesh may serve: the ServiceEntry names
+// no subjects.
+package globalservice
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/hold"
+	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/output"
+)
+
+// Name names a GlobalService in the fleet.
+type Name struct{ Namespace, Name string }
+
+// String returns "namespace/name".
+func (n Name) String() string { return n.Namespace + "/" + n.Name }
+
+// Translator translates GlobalServices.
+type Translator struct {
+	inv        *inventory.Inventory
+	hold       *hold.Hold
+	effective  *graph.Query[Name, election]
+	owners     *graph.Query[string, Name]
+	plans      *graph.Query[Name, plan]
+	clients    *graph.Query[Name, []string]
+	gateways   *graph.Query[string, []eastWest]
+	namespaces *graph.Query[at, string]
+	reach      *graph.Query[at, Reach]
+}
+
+// at is a GlobalService in one of the clusters that use it.
+type at struct {
+	Name
+	Cluster string
+}
+
+// New returns a Translator.
+func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold) *Translator {
+	t := &Translator{inv: inv, hold: h}
+	t.effective = graph.NewQuery(g, "global service in force", t.elect, func(a, b election) bool { return reflect.DeepEqual(a, b) })
+	t.owners = graph.NewQuery(g, "owner of a global host", t.findOwner, func(a, b Name) bool { return a == b })
+	t.plans = graph.NewQuery(g, "global service plan", t.makePlan, func(a, b plan) bool { return reflect.DeepEqual(a, b) })
+	t.clients = graph.NewQuery(g, "global service clients", t.findClients, slices.Equal[[]string])
+	t.gateways = graph.NewQuery(g, "east-west gateways", t.findGateways, func(a, b []eastWest) bool { return reflect.DeepEqual(a, b) })
+	t.namespaces = graph.NewQuery(g, "global service namespace", t.findNamespace, func(a, b string) bool { return a == b })
+	t.reach = graph.NewQuery(g, "global service reach", t.findReach, func(a, b Reach) bool { return reflect.DeepEqual(a, b) })
+	return t
+}
+
+// Reach says what a GlobalService is to the routes of one cluster.
+type Reach struct {
+	// Home is the object in force; its cluster is empty when there is none.
+	Home inventory.Ref
+	// Host is the host to send requests to; empty when it does not exist in the cluster.
+	Host string
+	// Ports are the ports of the host.
+	Ports []int32
+	// Problem says why Host is empty.
+	Problem string
+}
+
+// Reach says what a GlobalService is to the routes of a cluster.
+func (t *Translator) Reach(r *graph.Reader, cluster string, name Name) Reach {
+	return t.reach.Get(r, at{name, cluster})
+}
+
+func (t *Translator) findReach(r *graph.Reader, a at) Reach {
+	p := t.plans.Get(r, a.Name)
+	if p.Home.Cluster == "" {
+		return Reach{Problem: "does not exist in any cluster"}
+	}
+	if p.Reason != "" {
+		return Reach{Home: p.Home, Problem: "is not accepted: " + p.Message}
+	}
+	reach := Reach{Home: p.Home}
+	for _, port := range p.Spec.Ports {
+		reach.Ports = append(reach.Ports, port.Port)
+	}
+	// While a cluster behind it is missing, what is held serves the host.
+	if len(t.endpoints(r, p, a.Cluster)) == 0 && !t.holdsEntry(r, a) {
+		reach.Problem = "has no Service that " + a.Cluster + " can reach"
+		return reach
+	}
+	reach.Host = p.Spec.Host
+	return reach
+}
+
+// holdsEntry reports whether a cluster has a ServiceEntry of the GlobalService that is held.
+func (t *Translator) holdsEntry(r *graph.Reader, a at) bool {
+	if len(t.inv.Missing(r)) == 0 {
+		return false
+	}
+	return t.hold.Holds(r, a.Cluster, t.entryMeta(r, a).Key())
+}
+
+// Translate returns what a GlobalService makes of itself: the objects of all
+// clusters, and the status of every object of that namespace and name.
+func (t *Translator) Translate(r *graph.Reader, name Name) (objects, statuses output.Set) {
+	objects, statuses = output.Set{}, output.Set{}
+	p := t.plans.Get(r, name)
+	if p.Home.Cluster != "" && p.Reason == "" {
+		for _, cluster := range t.clients.Get(r, name) {
+			t.addClientSide(r, objects, p, at{name, cluster})
+		}
+		for _, provider := range p.Providers {
+			t.addServerSide(r, objects, p, provider)
+		}
+	}
+	t.addStatuses(r, statuses, p, name, objects)
+	return objects, statuses
+}
+
+// age orders GlobalServices: the older of two that collide is in force.
+type age struct {
+	created int64
+	ref     inventory.Ref
+}
+
+func ageOf(ref inventory.Ref, service *v1alpha1.GlobalService) age {
+	if service.CreationTimestamp.IsZero() {
+		return age{ref: ref}
+	}
+	return age{service.CreationTimestamp.Unix(), ref}
+}
+
+func (a age) before(b age) bool {
+	if a.created != b.created {
+		return a.created < b.created
+	}
+	return a.ref.Compare(b.ref) < 0
+}

@@ -1,0 +1,340 @@
+package globalservice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/output"
+)
+
+// eastWestDomain is the domain of the names under which east-west gateways know the GlobalServices of their cluster.
+const eastWestDomain = "east-west.meshweir.internal"
+
+// rootNamespace holds what belongs in no namespace that the cluster has.
+const rootNamespace = "istio-system"
+
+// eastWestHost returns the name of a GlobalService at an east-west gateway.
+func eastWestHost(name Name) string {
+	return name.Name + "." + name.Namespace + "." + eastWestDomain
+}
+
+func serviceRef(cluster, namespace, name string) inventory.Ref {
+	return inventory.Ref{Cluster: cluster, Key: resource.Key{Kind: "Service", Namespace: namespace, Name: name}}
+}
+
+// endpoint is one endpoint of a host in one cluster, with what it is made from.
+type endpoint struct {
+	entry   *networking.WorkloadEntry
+	sources []inventory.Ref
+}
+
+// endpoints returns what a cluster calls when it calls the host.
+func (t *Translator) endpoints(r *graph.Reader, p plan, cluster string) []endpoint {
+	var found []endpoint
+	for _, provider := range p.Providers {
+		if provider.Cluster == cluster {
+			found = append(found, t.localEndpoints(r, provider)...)
+			continue
+		}
+		found = append(found, t.remoteEndpoints(r, p, provider)...)
+	}
+	return found
+}
+
+func (t *Translator) localEndpoints(r *graph.Reader, provider provider) []endpoint {
+	locality, network := "", ""
+	if gateways := t.gateways.Get(r, provider.Cluster); len(gateways) > 0 {
+		locality, network = gateways[0].Spec.Locality, gateways[0].Spec.Network
+	}
+	found := make([]endpoint, 0, len(provider.Backends))
+	for _, b := range provider.Backends {
+		found = append(found, endpoint{
+			&networking.WorkloadEntry{
+				Address: output.ServiceHost(b.Namespace, b.Name), Ports: b.Ports, Locality: locality, Network: network,
+			},
+			[]inventory.Ref{serviceRef(provider.Cluster, b.Namespace, b.Name)},
+		})
+	}
+	return found
+}
+
+func (t *Translator) remoteEndpoints(r *graph.Reader, p plan, provider provider) []endpoint {
+	var found []endpoint
+	for _, gateway := range t.gateways.Get(r, provider.Cluster) {
+		ports := map[string]uint32{}
+		for _, port := range p.Spec.Ports {
+			ports[port.Name] = gateway.Spec.Port
+		}
+		sources := []inventory.Ref{gateway.Ref}
+		for _, b := range provider.Backends {
+			sources = append(sources, serviceRef(provider.Cluster, b.Namespace, b.Name))
+		}
+		for _, address := range gateway.Spec.Addresses {
+			found = append(found, endpoint{
+				&networking.WorkloadEntry{
+					Address: address, Ports: ports, Locality: gateway.Spec.Locality, Network: gateway.Spec.Network,
+				},
+				sources,
+			})
+		}
+	}
+	return found
+}
+
+func (t *Translator) entryMeta(r *graph.Reader, a at) output.Meta {
+	return output.Meta{
+		Kind: "ServiceEntry", Namespace: t.namespaces.Get(r, a), Name: output.Name(a.Namespace, a.Name.Name),
+		Sources: output.NewSources(),
+	}
+}
+
+// findNamespace returns the namespace in a cluster for the objects of a
+// GlobalService: its own one where the cluster has it, otherwise one that
+// surely exists.
+func (t *Translator) findNamespace(r *graph.Reader, a at) string {
+	var others []string
+	for _, provider := range t.plans.Get(r, a.Name).Providers {
+		if provider.Cluster == a.Cluster {
+			for _, b := range provider.Backends {
+				others = append(others, b.Namespace)
+			}
+		}
+	}
+	for _, route := range t.inv.RoutesByBackend(r, a.Cluster, a.Namespace, a.Name.Name) {
+		others = append(others, route.Key.Namespace)
+	}
+	if len(others) == 0 {
+		others = []string{rootNamespace}
+	}
+	if slices.Contains(others, a.Namespace) || t.inv.HasNamespace(r, a.Cluster, a.Namespace) {
+		return a.Namespace
+	}
+	return slices.Min(others)
+}
+
+// addClientSide adds what a cluster needs to call the host.
+func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, a at) {
+	endpoints := t.endpoints(r, p, a.Cluster)
+	if len(endpoints) == 0 {
+		return
+	}
+	meta := t.entryMeta(r, a)
+	meta.Sources.Add(p.Home)
+	entry := serviceEntry(p.Spec.Host, p.Spec.Ports)
+	for _, e := range endpoints {
+		entry.Endpoints = append(entry.Endpoints, e.entry)
+		meta.Sources.Add(e.sources...)
+	}
+	objects.Put(a.Cluster, meta.Key(), output.Object(meta, entry))
+	meta.Kind = "DestinationRule"
+	objects.Put(a.Cluster, meta.Key(), output.Object(meta, destinationRule(a.Name, p.Spec)))
+}
+
+func serviceEntry(host string, ports []v1alpha1.GlobalServicePort) *networking.ServiceEntry {
+	entry := &networking.ServiceEntry{
+		Hosts:      []string{host},
+		Location:   networking.ServiceEntry_MESH_INTERNAL,
+		Resolution: networking.ServiceEntry_DNS,
+	}
+	for _, port := range ports {
+		protocol := port.Protocol
+		if protocol == "" {
+			protocol = v1alpha1.ProtocolHTTP
+		}
+		entry.Ports = append(entry.Ports, &networking.ServicePort{
+			Name: port.Name, Number: uint32(port.Port), Protocol: string(protocol),
+		})
+	}
+	return entry
+}
+
+// destinationRule sets everything for each port, because what a port sets replaces what the rule sets for all.
+func destinationRule(name Name, spec v1alpha1.GlobalServiceSpec) *networking.DestinationRule {
+	policy := &networking.TrafficPolicy{}
+	for _, port := range spec.Ports {
+		policy.PortLevelSettings = append(policy.PortLevelSettings, &networking.TrafficPolicy_PortTrafficPolicy{
+			Port: &networking.PortSelector{Number: uint32(port.Port)},
+			Tls: &networking.ClientTLSSettings{
+				Mode: networking.ClientTLSSettings_ISTIO_MUTUAL,
+				// The form in which an east-west gateway of the mode AUTO_PASSTHROUGH expects host and port.
+				Sni: fmt.Sprintf("outbound_.%d_._.%s", port.Port, eastWestHost(name)),
+			},
+			OutlierDetection: outlierDetection(spec.OutlierDetection),
+			LoadBalancer: &networking.LoadBalancerSettings{
+				LocalityLbSetting: &networking.LocalityLoadBalancerSetting{
+					Enabled: wrapperspb.Bool(true),
+					FailoverPriority: []string{
+						"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+					},
+				},
+			},
+		})
+	}
+	return &networking.DestinationRule{Host: spec.Host, TrafficPolicy: policy}
+}
+
+func outlierDetection(o *v1alpha1.OutlierDetection) *networking.OutlierDetection {
+	if o == nil {
+		o = &v1alpha1.OutlierDetection{}
+	}
+	or := func(d *metav1.Duration, otherwise time.Duration) *durationpb.Duration {
+		if d == nil {
+			return durationpb.New(otherwise)
+		}
+		return durationpb.New(d.Duration)
+	}
+	number := func(n, otherwise int32) int32 {
+		if n == 0 {
+			return otherwise
+		}
+		return n
+	}
+	return &networking.OutlierDetection{
+		Consecutive_5XxErrors: wrapperspb.UInt32(uint32(number(o.ConsecutiveErrors, 5))),
+		Interval:              or(o.Interval, 10*time.Second),
+		BaseEjectionTime:      or(o.BaseEjectionTime, 30*time.Second),
+		MaxEjectionPercent:    number(o.MaxEjectionPercent, 100),
+	}
+}
+
+// addServerSide adds what the east-west gateways of a cluster need to take requests for the host.
+func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, provider provider) {
+	name := Name{p.Home.Key.Namespace, p.Home.Key.Name}
+	callers := t.callers(r, name, provider.Cluster)
+	if len(callers) == 0 {
+		return
+	}
+	for _, namespace := range gatewayNamespaces(t.gateways.Get(r, provider.Cluster)) {
+		meta := output.Meta{
+			Kind: "ServiceEntry", Namespace: namespace, Name: output.Name(name.Namespace, name.Name, "east-west"),
+			Sources: output.NewSources(p.Home),
+		}
+		meta.Sources.AddClusters(callers...)
+		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
+		entry.ExportTo = []string{"."}
+		for _, e := range t.localEndpoints(r, provider) {
+			entry.Endpoints = append(entry.Endpoints, e.entry)
+			meta.Sources.Add(e.sources...)
+		}
+		objects.Put(provider.Cluster, meta.Key(), output.Object(meta, entry))
+	}
+}
+
+// callers returns the clusters other than the provider that call the host.
+func (t *Translator) callers(r *graph.Reader, name Name, provider string) []string {
+	return slices.DeleteFunc(slices.Clone(t.clients.Get(r, name)), func(client string) bool { return client == provider })
+}
+
+func gatewayNamespaces(gateways []eastWest) []string {
+	var namespaces []string
+	for _, gateway := range gateways {
+		namespaces = append(namespaces, gateway.Ref.Key.Namespace)
+	}
+	slices.Sort(namespaces)
+	return slices.Compact(namespaces)
+}
+
+// TranslateEastWest returns what opens the east-west gateways of a cluster to the GlobalServices that it provides.
+func (t *Translator) TranslateEastWest(r *graph.Reader, cluster string) output.Set {
+	objects := output.Set{}
+	gateways := t.gateways.Get(r, cluster)
+	if len(gateways) == 0 {
+		return objects
+	}
+	clusters := t.needs(r, cluster)
+	if len(clusters) == 0 {
+		return objects
+	}
+	for _, gateway := range gateways {
+		meta := output.Meta{
+			Kind: "Gateway", Namespace: gateway.Ref.Key.Namespace, Name: output.Name("east-west", gateway.Ref.Key.Name),
+			Sources: output.NewSources(gateway.Ref),
+		}
+		meta.Sources.AddClusters(clusters...)
+		objects.Put(cluster, meta.Key(), output.Object(meta, &networking.Gateway{
+			Selector: gateway.Spec.Selector,
+			Servers: []*networking.Server{{
+				Port:  &networking.Port{Number: internalv1.EastWestPort, Name: "tls-meshweir", Protocol: "TLS"},
+				Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_AUTO_PASSTHROUGH},
+				Hosts: []string{"./*." + eastWestDomain},
+			}},
+		}))
+	}
+	return objects
+}
+
+// needs returns the clusters because of which the east-west gateways of a
+// cluster must be open: those of the first GlobalService that it provides to
+// others. None means that they need not.
+func (t *Translator) needs(r *graph.Reader, cluster string) []string {
+	for _, ref := range t.inv.GlobalServices(r) {
+		name := Name{ref.Key.Namespace, ref.Key.Name}
+		p := t.plans.Get(r, name)
+		if !slices.ContainsFunc(p.Providers, providerOf(cluster)) {
+			continue
+		}
+		if callers := t.callers(r, name, cluster); len(callers) > 0 {
+			return append(callers, p.Home.Cluster)
+		}
+	}
+	return nil
+}
+
+// unreachable returns the providers that other clusters call and that have no east-west gateway with an address.
+func (t *Translator) unreachable(r *graph.Reader, p plan, name Name) []string {
+	var found []string
+	for _, provider := range p.Providers {
+		if len(t.callers(r, name, provider.Cluster)) > 0 && len(t.remoteEndpoints(r, p, provider)) == 0 {
+			found = append(found, provider.Cluster)
+		}
+	}
+	return found
+}
+
+// mistrusting returns pairs "client and provider" of clusters that have no root certificate in common, as far as their roots are known.
+func (t *Translator) mistrusting(r *graph.Reader, p plan, name Name) string {
+	var pairs []string
+	for _, client := range t.clients.Get(r, name) {
+		for _, provider := range p.Providers {
+			// Both may call one another; the pair is told once.
+			if client < provider.Cluster || !slices.ContainsFunc(p.Providers, providerOf(client)) {
+				if client != provider.Cluster && t.rootsDiffer(r, client, provider.Cluster) {
+					pairs = append(pairs, client+" and "+provider.Cluster)
+				}
+			}
+		}
+	}
+	return strings.Join(pairs, ", ")
+}
+
+func providerOf(cluster string) func(provider) bool {
+	return func(p provider) bool { return p.Cluster == cluster }
+}
+
+func (t *Translator) rootsDiffer(r *graph.Reader, a, b string) bool {
+	rootsA, rootsB := t.roots(r, a), t.roots(r, b)
+	if len(rootsA) == 0 || len(rootsB) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(rootsA, func(root string) bool { return slices.Contains(rootsB, root) })
+}
+
+func (t *Translator) roots(r *graph.Reader, cluster string) []string {
+	var roots []string
+	for _, gateway := range t.gateways.Get(r, cluster) {
+		roots = append(roots, gateway.Spec.TrustRoots...)
+	}
+	return roots
+}

@@ -1,0 +1,238 @@
+package globalservice
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/inventory"
+)
+
+// plan is what a GlobalService comes to, before it is written down for a cluster.
+type plan struct {
+	// Home is the object in force; its cluster is empty when there is none.
+	Home inventory.Ref
+	Spec v1alpha1.GlobalServiceSpec
+	// Reason and Message say why it is not accepted; empty when it is.
+	Reason, Message string
+	// Providers are the clusters that have Services behind the host, sorted.
+	Providers []provider
+	// Unusable says which Services are selected and cannot serve, and why.
+	Unusable []string
+}
+
+// provider is a cluster with Services behind a host.
+type provider struct {
+	Cluster  string
+	Backends []backend
+}
+
+// backend is a Service, with the port to call for each port of the host by its name.
+type backend struct {
+	Namespace, Name string
+	Ports           map[string]uint32
+}
+
+// election is the outcome among the objects of one namespace and name.
+type election struct {
+	// Winner is the object in force; its cluster is empty when there is none.
+	Winner inventory.Ref
+	// All are all the objects, sorted.
+	All []inventory.Ref
+	// Unseen is the missing cluster that the object in force is in; empty when it is not in one.
+	Unseen string
+}
+
+func (t *Translator) elect(r *graph.Reader, name Name) election {
+	e := election{All: t.inv.GlobalServicesByName(r, name.Namespace, name.Name)}
+	if e.Unseen = t.hold.Claims(r).Clusters[name.String()]; e.Unseen != "" {
+		return e
+	}
+	var oldest age
+	for _, ref := range e.All {
+		service, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
+		if problem != "" {
+			continue
+		}
+		if a := ageOf(ref, service); e.Winner.Cluster == "" || a.before(oldest) {
+			oldest, e.Winner = a, ref
+		}
+	}
+	return e
+}
+
+// findOwner returns which of the GlobalServices with a host has it.
+func (t *Translator) findOwner(r *graph.Reader, host string) Name {
+	if unseen, ok := t.hold.Claims(r).Hosts[host]; ok {
+		namespace, name, _ := strings.Cut(unseen, "/")
+		return Name{namespace, name}
+	}
+	var oldest age
+	var owner Name
+	for _, ref := range t.inv.GlobalServicesByHost(r, host) {
+		name := Name{ref.Key.Namespace, ref.Key.Name}
+		service, _ := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
+		if t.effective.Get(r, name).Winner != ref || invalid(service.Spec) != "" {
+			continue
+		}
+		if a := ageOf(ref, service); owner == (Name{}) || a.before(oldest) {
+			oldest, owner = a, name
+		}
+	}
+	return owner
+}
+
+func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
+	p := plan{Home: t.effective.Get(r, name).Winner}
+	if p.Home.Cluster == "" {
+		return p
+	}
+	service, _ := t.inv.GlobalService(r, p.Home.Cluster, name.Namespace, name.Name)
+	p.Spec = service.Spec
+	if p.Message = invalid(p.Spec); p.Message != "" {
+		p.Reason = reasonInvalid
+		return p
+	}
+	if owner := t.owners.Get(r, p.Spec.Host); owner != name {
+		p.Reason = v1alpha1.ReasonHostConflict
+		p.Message = fmt.Sprintf("spec.host: %s belongs to the older GlobalService %s", p.Spec.Host, owner)
+		return p
+	}
+	for _, cluster := range t.inv.Clusters(r) {
+		found := provider{Cluster: cluster}
+		for _, service := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
+			b, problem := t.backend(service, p.Spec.Ports)
+			if problem != "" {
+				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, service.Namespace, service.Name, problem))
+				continue
+			}
+			found.Backends = append(found.Backends, b)
+		}
+		if len(found.Backends) > 0 {
+			p.Providers = append(p.Providers, found)
+		}
+	}
+	return p
+}
+
+// selected returns the Services of a cluster that any selector matches, sorted by namespace and name.
+func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors []v1alpha1.ServiceSelector) []*corev1.Service {
+	found := map[Name]*corev1.Service{}
+	add := func(service *corev1.Service) {
+		if service != nil {
+			found[Name{service.Namespace, service.Name}] = service
+		}
+	}
+	for _, selector := range selectors {
+		if len(selector.Clusters) > 0 && !slices.Contains(selector.Clusters, cluster) {
+			continue
+		}
+		namespace := selector.Namespace
+		if namespace == "" {
+			namespace = home
+		}
+		if selector.Name != "" {
+			add(t.inv.Service(r, cluster, namespace, selector.Name))
+			continue
+		}
+		for _, ref := range t.inv.Services(r, cluster, namespace) {
+			service := t.inv.Service(r, cluster, namespace, ref.Key.Name)
+			if service != nil && hasLabels(service.Labels, selector.Labels) {
+				add(service)
+			}
+		}
+	}
+	services := slices.Collect(maps.Values(found))
+	slices.SortFunc(services, func(a, b *corev1.Service) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	return services
+}
+
+func hasLabels(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if got, ok := labels[key]; !ok || got != value {
+			return false
+		}
+	}
+	return true
+}
+
+// backend returns how to call a Service, or why that cannot be done.
+func (t *Translator) backend(service *corev1.Service, ports []v1alpha1.GlobalServicePort) (b backend, problem string) {
+	if service.Spec.Type == corev1.ServiceTypeExternalName {
+		return backend{}, "is of type ExternalName"
+	}
+	b = backend{service.Namespace, service.Name, map[string]uint32{}}
+	for _, port := range ports {
+		number := port.ServicePort
+		if number == 0 {
+			number = port.Port
+		}
+		i := slices.IndexFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
+			return p.Port == number && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP)
+		})
+		if i < 0 {
+			return backend{}, fmt.Sprintf("has no TCP port %d", number)
+		}
+		// The name of a headless Service leads to its Pods, which listen at the target port.
+		if target := service.Spec.Ports[i].TargetPort; service.Spec.ClusterIP == corev1.ClusterIPNone {
+			if target.StrVal != "" {
+				return backend{}, fmt.Sprintf("is headless, and the target of its port %d is a name, not a number", number)
+			}
+			if target.IntVal != 0 {
+				number = target.IntVal
+			}
+		}
+		b.Ports[port.Name] = uint32(number)
+	}
+	return b, ""
+}
+
+// findClients returns the clusters that need the host, sorted.
+func (t *Translator) findClients(r *graph.Reader, name Name) []string {
+	p := t.plans.Get(r, name)
+	needs := map[string]bool{}
+	for _, provider := range p.Providers {
+		needs[provider.Cluster] = true
+	}
+	for _, cluster := range t.inv.Clusters(r) {
+		if slices.Contains(p.Spec.ClientClusters, cluster) || slices.Contains(p.Spec.ClientClusters, "*") ||
+			!needs[cluster] && len(t.inv.RoutesByBackend(r, cluster, name.Namespace, name.Name)) > 0 {
+			needs[cluster] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(needs))
+}
+
+// eastWest is one east-west gateway of a cluster.
+type eastWest struct {
+	Ref  inventory.Ref
+	Spec internalv1.GatewayEndpointSpec
+}
+
+func (t *Translator) findGateways(r *graph.Reader, cluster string) []eastWest {
+	var found []eastWest
+	for _, endpoint := range t.inv.GatewayEndpoints(r, cluster) {
+		spec := endpoint.Spec
+		if spec.Port == 0 {
+			spec.Port = internalv1.EastWestPort
+		}
+		if len(spec.Selector) == 0 {
+			spec.Selector = map[string]string{"istio": "eastwestgateway"}
+		}
+		key := resource.Key{
+			Group: resource.InternalGroup, Kind: internalv1.KindGatewayEndpoint,
+			Namespace: endpoint.Namespace, Name: endpoint.Name,
+		}
+		found = append(found, eastWest{inventory.Ref{Cluster: cluster, Key: key}, spec})
+	}
+	return found
+}

@@ -1,0 +1,122 @@
+// Package hold keeps what depends on a cluster that cannot be seen.
+//
+// A cluster is missing when a live object of another cluster was made from it
+// and its snapshot is not complete. Every live object that was made from a
+// missing cluster is held: it is wanted exactly as it is, whatever the
+// translation of what can be seen says.
+package hold
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/output"
+)
+
+// Hold finds the objects that are held.
+type Hold struct {
+	inv     *inventory.Inventory
+	objects *graph.Query[string, map[resource.Key]object]
+	sources *graph.Query[struct{}, map[string][]string]
+	missing *graph.Query[string, []string]
+	claims  *graph.Query[struct{}, Claims]
+}
+
+type object struct {
+	value   []byte
+	sources []string
+	missing []string
+	hosts   []string
+}
+
+// New returns a Hold over an inventory.
+func New(g *graph.Graph, inv *inventory.Inventory) *Hold {
+	h := &Hold{inv: inv}
+	h.objects = graph.NewQuery(g, "held objects", h.findObjects, func(a, b map[resource.Key]object) bool { return reflect.DeepEqual(a, b) })
+	h.sources = graph.NewQuery(g, "held sources", h.findSources, func(a, b map[string][]string) bool { return reflect.DeepEqual(a, b) })
+	h.missing = graph.NewQuery(g, "missing clusters of a source", h.findMissing, slices.Equal[[]string])
+	h.claims = graph.NewQuery(g, "claims of missing clusters", h.findClaims, func(a, b Claims) bool { return reflect.DeepEqual(a, b) })
+	return h
+}
+
+// Objects returns the values of the objects of a cluster that are held.
+func (h *Hold) Objects(r *graph.Reader, cluster string) map[resource.Key][]byte {
+	held := h.objects.Get(r, cluster)
+	values := make(map[resource.Key][]byte, len(held))
+	for key, o := range held {
+		values[key] = o.value
+	}
+	return values
+}
+
+// Holds reports whether an object of a cluster is held.
+func (h *Hold) Holds(r *graph.Reader, cluster string, key resource.Key) bool {
+	_, held := h.objects.Get(r, cluster)[key]
+	return held
+}
+
+// Conditions returns the condition InputMissing for a source object from which
+// something is made that is held, and nothing for others.
+func (h *Hold) Conditions(r *graph.Reader, source inventory.Ref, generation int64) []metav1.Condition {
+	missing := h.missing.Get(r, source.String())
+	if len(missing) == 0 {
+		return nil
+	}
+	message := "Not seen: " + strings.Join(missing, ", ") + ". What was made from there is held as it was last applied."
+	return []metav1.Condition{
+		output.Condition(v1alpha1.ConditionInputMissing, true, v1alpha1.ReasonClusterMissing, message, generation),
+	}
+}
+
+func (h *Hold) findObjects(r *graph.Reader, cluster string) map[resource.Key]object {
+	held := map[resource.Key]object{}
+	for _, missing := range h.inv.Missing(r) {
+		for _, ref := range h.inv.ManagedFrom(r, cluster, missing) {
+			o, seen := held[ref.Key]
+			if !seen {
+				managed := h.inv.Managed(r, ref)
+				o = object{value: output.JSON(managed.Object), sources: managed.Sources, hosts: hosts(managed.Object)}
+			}
+			o.missing = append(o.missing, missing)
+			held[ref.Key] = o
+		}
+	}
+	return held
+}
+
+// findSources returns the missing clusters by source object.
+func (h *Hold) findSources(r *graph.Reader, _ struct{}) map[string][]string {
+	if len(h.inv.Missing(r)) == 0 {
+		return nil
+	}
+	found := map[string]map[string]bool{}
+	for _, cluster := range h.inv.Clusters(r) {
+		for _, o := range h.objects.Get(r, cluster) {
+			for _, source := range o.sources {
+				if found[source] == nil {
+					found[source] = map[string]bool{}
+				}
+				for _, missing := range o.missing {
+					found[source][missing] = true
+				}
+			}
+		}
+	}
+	sources := make(map[string][]string, len(found))
+	for source, missing := range found {
+		sources[source] = slices.Sorted(maps.Keys(missing))
+	}
+	return sources
+}
+
+func (h *Hold) findMissing(r *graph.Reader, source string) []string {
+	return h.sources.Get(r, struct{}{})[source]
+}

@@ -1,0 +1,38 @@
+package translator
+
+import "github.com/meshweir/meshweir/pipeline/keyspace"
+
+// Kinds of the keyspaces that the translator reads and writes; their instance is the cluster.
+const (
+	snapshotKind = "snapshot"
+	outputKind   = "output"
+	statusKind   = "status"
+)
+
+// Group is the consumer group in which the replicas of the translator share the events.
+const Group = "translator"
+
+// ReadKinds and WrittenKinds are the kinds of all keyspaces that the translator touches.
+func ReadKinds() []string { return []string{snapshotKind} }
+
+// WrittenKinds are the kinds of the keyspaces that the translator writes.
+func WrittenKinds() []string { return []string{outputKind, statusKind} }
+
+// target is where what one cluster should have is written.
+type target struct {
+	objects, statuses *keyspace.Derived
+	// owed says that something was staged and not yet written.
+	owed bool
+}
+
+func newTarget(store *keyspace.Store, cluster string) (*target, error) {
+	objects, err := keyspace.NewName(outputKind, cluster)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := keyspace.NewName(statusKind, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return &target{objects: store.Derived(objects), statuses: store.Derived(statuses)}, nil
+}

@@ -1,0 +1,160 @@
+package translator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// input is one object of a snapshot.
+type input struct {
+	Object
+	// applied is the position of the output that the object was applied from; zero for an object that Meshweir did not write.
+	applied keyspace.Position
+}
+
+// decode never refuses: an object that cannot be read is reported on the object itself.
+func (t *Translator) decode(key string, value []byte) (input, error) {
+	object, err := Decode(key, value)
+	if err != nil {
+		t.log.Debug("an object cannot be read and counts as absent", "key", key, "error", err)
+	}
+	return input{Object: object, applied: appliedFrom(value)}, nil
+}
+
+// appliedFrom reads the agent's mark on a live object.
+func appliedFrom(value []byte) keyspace.Position {
+	if !bytes.Contains(value, []byte(resource.OutputAnnotation)) {
+		return keyspace.Position{}
+	}
+	var object struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(value, &object) != nil {
+		return keyspace.Position{}
+	}
+	p, err := keyspace.ParsePosition(object.Metadata.Annotations[resource.OutputAnnotation])
+	if err != nil {
+		return keyspace.Position{} // somebody's own annotation: it proves nothing
+	}
+	return p
+}
+
+// changed notes a step of a snapshot. What no event tells of asks for a pass itself.
+func (t *Translator) changed(e keyspace.Event[input]) {
+	t.mu.Lock()
+	t.pending = append(t.pending, e)
+	t.mu.Unlock()
+	if e.Relisted != "" {
+		t.worker.Ask(e.Causes...)
+	}
+}
+
+// pass tells the engine what changed, and writes what comes of it.
+func (t *Translator) pass(ctx context.Context, check bool) error {
+	t.mu.Lock()
+	pending := t.pending
+	t.pending = nil
+	t.mu.Unlock()
+	seen := map[string]keyspace.Position{}
+	for _, e := range pending {
+		t.tell(e, seen)
+	}
+	var errs []error
+	touched := t.engine.Update()
+	for _, cluster := range touched.Vanished {
+		delete(t.targets, cluster)
+	}
+	for _, cluster := range touched.Clusters() {
+		errs = append(errs, t.stage(cluster, touched))
+	}
+	for cluster, position := range seen {
+		if target := t.targets[cluster]; target != nil {
+			errs = append(errs, target.objects.Seen(ctx, position))
+			target.owed = true
+		}
+	}
+	for cluster, target := range t.targets {
+		if !target.owed && !check {
+			continue
+		}
+		if err := t.write(ctx, target, check); err != nil {
+			errs = append(errs, fmt.Errorf("writing what %s should have: %w", cluster, err))
+			continue
+		}
+		target.owed = false
+	}
+	return errors.Join(errs...)
+}
+
+// tell hands one step of a snapshot to the engine.
+func (t *Translator) tell(e keyspace.Event[input], seen map[string]keyspace.Position) {
+	cluster := e.Name.Instance()
+	if !e.Meta.Complete {
+		// What is absent from now on is unknown, not gone.
+		t.engine.SetComplete(cluster, false)
+	}
+	changes := make([]Change, 0, len(e.Changes))
+	for _, c := range e.Changes {
+		changes = append(changes, Change{Key: c.Key, Object: c.New.Object, Deleted: !c.HasNew})
+		if c.New.applied.Compare(seen[cluster]) > 0 {
+			seen[cluster] = c.New.applied
+		}
+	}
+	t.engine.Apply(cluster, changes...)
+	if e.Meta.Complete {
+		t.engine.SetComplete(cluster, true)
+	}
+	if e.Meta.Exists() {
+		t.inputs[e.Name] = e.Meta.Position
+	} else {
+		delete(t.inputs, e.Name)
+	}
+}
+
+// stage puts what the engine wants for a cluster where it is written from.
+func (t *Translator) stage(cluster string, touched Touched) error {
+	target := t.targets[cluster]
+	if target == nil {
+		var err error
+		if target, err = newTarget(t.store, cluster); err != nil {
+			return fmt.Errorf("staging what %s should have: %w", cluster, err)
+		}
+		t.targets[cluster] = target
+	}
+	put(target.objects, cluster, touched.Objects[cluster], t.engine.Object)
+	put(target.statuses, cluster, touched.Statuses[cluster], t.engine.Status)
+	target.objects.Complete()
+	target.statuses.Complete()
+	target.owed = true
+	return nil
+}
+
+func put(to *keyspace.Derived, cluster string, keys []resource.Key, wanted func(string, resource.Key) ([]byte, bool)) {
+	for _, key := range keys {
+		if value, ok := wanted(cluster, key); ok {
+			to.Set(key.String(), value)
+		} else {
+			to.Delete(key.String())
+		}
+	}
+}
+
+func (t *Translator) write(ctx context.Context, target *target, check bool) error {
+	var errs []error
+	for _, to := range []*keyspace.Derived{target.objects, target.statuses} {
+		if check {
+			errs = append(errs, to.Check(ctx, t.inputs))
+		} else {
+			errs = append(errs, to.Flush(ctx, t.inputs))
+		}
+	}
+	return errors.Join(errs...)
+}
