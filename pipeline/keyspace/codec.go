@@ -28,6 +28,7 @@ const maxValue = 64 << 20
 // (`go generate ./pipeline/keyspace`). Frames name their dictionary by id, so a
 // second version is added beside it and old values stay readable.
 //
+//go:generate go run ../../test/dictionary -out dictionary/v1.zstd-dict
 //go:embed dictionary/v1.zstd-dict
 var dictionaryV1 []byte
 

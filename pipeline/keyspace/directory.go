@@ -12,7 +12,7 @@ import (
 // directoryPoll is how often the directory is read again; announcements are faster.
 const directoryPoll = 2 * time.Second
 
-// Names returns the keyspaces of the kinds that the directory lists, sorted.
+// Names returns the keyspaces of the kinds that the directory lists, of all kinds when none is named, sorted.
 func (s *Store) Names(ctx context.Context, kinds ...string) ([]Name, error) {
 	members, err := s.client.SMembers(ctx, DirectoryKey).Result()
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *Store) Names(ctx context.Context, kinds ...string) ([]Name, error) {
 	}
 	var names []Name
 	for _, member := range members {
-		if name, err := ParseName(member); err == nil && slices.Contains(kinds, name.Kind()) {
+		if name, err := ParseName(member); err == nil && (len(kinds) == 0 || slices.Contains(kinds, name.Kind())) {
 			names = append(names, name)
 		}
 	}
@@ -39,7 +39,14 @@ func (s *Store) EventStreams(ctx context.Context, topic string) ([]string, error
 		}
 		return []string{name.EventsKey()}, nil
 	}
-	names, err := s.Names(ctx, kind)
+	return s.eventStreams(ctx, kind)
+}
+
+// AllEventStreams returns the event streams of all keyspaces.
+func (s *Store) AllEventStreams(ctx context.Context) ([]string, error) { return s.eventStreams(ctx) }
+
+func (s *Store) eventStreams(ctx context.Context, kinds ...string) ([]string, error) {
+	names, err := s.Names(ctx, kinds...)
 	streams := make([]string, len(names))
 	for i, name := range names {
 		streams[i] = name.EventsKey()

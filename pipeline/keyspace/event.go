@@ -7,9 +7,9 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/meshweir/meshweir/pipeline/stream"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/events"
 )
 
@@ -47,5 +47,5 @@ func EventPosition(e events.Changed) Position {
 }
 
 func traceOf(msg *message.Message) context.Context {
-	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier(msg.Metadata))
+	return telemetry.Extract(context.Background(), msg.Metadata)
 }

@@ -80,6 +80,9 @@ func (r *reader) follow(ctx context.Context, entries []redis.XMessage) (*update,
 		}
 		reason = lost
 	}
+	if !r.meta.Exists() {
+		reason = relistFirst
+	}
 	return r.list(ctx, reason)
 }
 

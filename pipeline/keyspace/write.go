@@ -14,9 +14,9 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/meshweir/meshweir/pipeline/stream"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/events"
 )
 
@@ -129,7 +129,8 @@ func (w write) event(ctx context.Context) ([]any, error) {
 		return nil, fmt.Errorf("encoding an event: %w", err)
 	}
 	msg := message.NewMessage(w.next.WriteID, payload)
-	propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(msg.Metadata))
+	telemetry.Inject(ctx, msg.Metadata)
+	telemetry.SetChangedAt(msg.Metadata, w.since)
 	return stream.Values(msg)
 }
 

@@ -35,6 +35,7 @@ func drainOnSignal(ctx context.Context, log *slog.Logger, cancel func(), receive
 		return
 	}
 	log.InfoContext(ctx, "draining", "signal", first.String(), "hint", "a second signal exits at once")
+	cancel()
 	second, ok := <-received
 	if !ok {
 		return

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -16,7 +17,9 @@ import (
 func TestCloseDrainsAndLeavesNothingBehind(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		publish(t, client, "s", "a", "b", "c")
-		s := newSubscriber(t, client, fast("g"))
+		cfg := fast("g")
+		cfg.ClaimIdle = time.Hour // what is given back needs no waiting for
+		s := newSubscriber(t, client, cfg)
 		messages := subscribe(t, s, "s")
 		msg := next(t, messages)
 		var closed sync.WaitGroup
@@ -33,13 +36,54 @@ func TestCloseDrainsAndLeavesNothingBehind(t *testing.T) {
 		if n := pending(t, client, "s", "g"); n != 2 {
 			t.Errorf("%d entries are pending, want the two that nobody handled", n)
 		}
-		if got := read(t, subscribe(t, newSubscriber(t, client, fast("g")), "s"), 2); !slices.Equal(got, []string{"b", "c"}) {
+		if got := read(t, subscribe(t, newSubscriber(t, client, cfg), "s"), 2); !slices.Equal(got, []string{"b", "c"}) {
 			t.Errorf("the next consumer got %q, want b and c", got)
 		}
 		if _, err := s.Subscribe(t.Context(), "s"); !errors.Is(err, stream.ErrClosed) {
 			t.Errorf("got error %v after Close, want ErrClosed", err)
 		}
 	})
+}
+
+func TestEndOfTheContextDrainsAsCloseDoes(t *testing.T) {
+	client := pipelinetest.Embedded(t)
+	publish(t, client, "s", "a", "b")
+	ctx, cancel := context.WithCancel(t.Context())
+	messages, err := newSubscriber(t, client, fast("g")).Subscribe(ctx, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := next(t, messages)
+	cancel()
+	time.Sleep(100 * time.Millisecond)
+	if err := msg.Context().Err(); err != nil {
+		t.Errorf("the message in hand lost its context: %v", err)
+	}
+	msg.Ack()
+	if got, ok := <-messages; ok {
+		t.Errorf("got message %q after the end", got.Payload)
+	}
+	if n := pending(t, client, "s", "g"); n != 1 {
+		t.Errorf("%d entries are pending, want the one that nobody handled", n)
+	}
+}
+
+func TestGraceEndsForAHandlerThatDoesNot(t *testing.T) {
+	client := pipelinetest.Embedded(t)
+	publish(t, client, "s", "a")
+	cfg := fast("g")
+	cfg.Grace = 100 * time.Millisecond
+	s := newSubscriber(t, client, cfg)
+	msg := next(t, subscribe(t, s, "s"))
+	s.Close() //nolint:errcheck // it returns nil
+	if msg.Context().Err() == nil {
+		t.Error("the message kept its context")
+	}
+	again := next(t, subscribe(t, newSubscriber(t, client, cfg), "s"))
+	if got := stream.Attempt(again); got != 2 {
+		t.Errorf("got attempt %d, want 2: the first was under way", got)
+	}
+	again.Ack()
 }
 
 func TestCloseTakesAnIdleConsumerOutOfItsGroup(t *testing.T) {

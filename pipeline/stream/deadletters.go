@@ -126,9 +126,7 @@ func (d *DeadLetters) Replay(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("replaying dead letter %q: %w", id, err)
 	}
-	add := xadd(ctx, letter.Stream, 0, values)
-	d.client.Process(ctx, add) //nolint:errcheck // the command holds its error
-	if err := add.Err(); err != nil {
+	if err := appendAll(ctx, d.client, letter.Stream, 0, [][]any{values}, nil); err != nil {
 		return fmt.Errorf("replaying dead letter %q to %q: %w", id, letter.Stream, err)
 	}
 	return d.Drop(ctx, id)
@@ -159,10 +157,8 @@ func (d *DeadLetters) add(ctx context.Context, msg *message.Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	oldest := strconv.FormatInt(time.Now().Add(-d.cfg.MaxAge).UnixMilli(), 10)
-	_, err = d.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Process(ctx, xadd(ctx, d.stream, d.cfg.MaxLength, values)) //nolint:errcheck // fails with the pipeline
+	err = appendAll(ctx, d.client, d.stream, d.cfg.MaxLength, [][]any{values}, func(pipe redis.Pipeliner) {
 		pipe.XTrimMinIDApprox(ctx, d.stream, oldest, 0)
-		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("adding a dead letter: %w", err)

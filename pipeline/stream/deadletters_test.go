@@ -87,6 +87,23 @@ func TestReplayPublishesWhatWasPublishedFirst(t *testing.T) {
 	}
 }
 
+func TestReplayWhoseReplyIsLostMakesOneEntry(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	letters := newDeadLetters(t, server)
+	die(t, server, letters, "a")
+	id := onlyLetter(t, letters).ID
+	p := newProxy(t, server)
+	word := "xadd"
+	p.loseReply.Store(&word)
+	before := server.XLen(t.Context(), "s").Val()
+	if err := newDeadLetters(t, p.dial(t, 3)).Replay(t.Context(), id); err == nil {
+		t.Error("got no error, want one: nobody knows whether the message is there")
+	}
+	if got := server.XLen(t.Context(), "s").Val() - before; got != 1 {
+		t.Errorf("got %d entries, want 1", got)
+	}
+}
+
 func TestDropsADeadLetter(t *testing.T) {
 	client := pipelinetest.Embedded(t)
 	d := newDeadLetters(t, client)

@@ -37,16 +37,15 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// classify returns the class under which a message that failed with err for the
-// given attempt is to be given up, or "" when it is to be tried again.
+// classify returns the class under which a message is to be given up whose given
+// attempt failed with err, or "" when it is to be tried again. That err is not
+// [unavailable] has been seen to.
 func classify(err error, attempt, maxAttempts int) Class {
 	var (
 		permanent permanentError
 		panicked  middleware.RecoveredPanicError
 	)
 	switch {
-	case err == nil || unavailable(err):
-		return ""
 	case errors.As(err, &permanent):
 		return ClassPermanent
 	case attempt < maxAttempts:

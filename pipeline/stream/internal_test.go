@@ -96,6 +96,7 @@ func TestLanesServeInOrderAndSideBySide(t *testing.T) {
 				entries = append(entries, &entry{entryKey: entryKey{id: id}})
 			}
 			l.put(entries, func(e *entry) string { return e.id[:1] })
+			time.Sleep(time.Second / 2) // the first are being served
 		}
 		l.wait()
 		close(served)

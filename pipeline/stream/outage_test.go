@@ -78,13 +78,18 @@ func TestEntriesOfALostReplyAreDelivered(t *testing.T) {
 	server := pipelinetest.Embedded(t)
 	publish(t, server, "s", "a", "b")
 	p := newProxy(t, server)
-	word := "xreadgroup"
-	p.loseReply.Store(&word)
-	messages := subscribe(t, newSubscriber(t, p.dial(t, -1), fast("g")), "s")
+	fresh := "\r\n>\r\n"
+	p.loseReply.Store(&fresh)
+	cfg := fast("g")
+	cfg.ClaimIdle = time.Hour // they are not found by claiming
+	messages := subscribe(t, newSubscriber(t, p.dial(t, -1), cfg), "s")
 	for _, want := range []string{"a", "b"} {
 		if got := read(t, messages, 1); got[0] != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+	if p.loseReply.Load() != nil {
+		t.Error("no reply was lost")
 	}
 }
 

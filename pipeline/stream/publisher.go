@@ -48,9 +48,9 @@ func NewPublisher(client redis.UniversalClient, cfg PublisherConfig) (*Publisher
 // Publish appends the messages to the stream in one atomic step: all or none.
 //
 // The end of a message's context does not stop it, so that a handler can still
-// publish while its service drains. It is never tried twice: an error of the
-// connection means that the messages may or may not be in the stream, and only
-// the caller knows whether a duplicate is harmless.
+// publish while its service drains. What was sent is never sent again: an error
+// of the connection means that the messages may or may not be in the stream, and
+// only the caller knows whether a duplicate is harmless.
 func (p *Publisher) Publish(stream string, messages ...*message.Message) error {
 	if p.closed.Load() {
 		return fmt.Errorf("publishing to %q: %w", stream, ErrClosed)
@@ -60,21 +60,15 @@ func (p *Publisher) Publish(stream string, messages ...*message.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(messages[0].Context()), p.cfg.Timeout)
 	defer cancel()
-	adds := make([]redis.Cmder, len(messages))
+	entries := make([][]any, len(messages))
 	for i, msg := range messages {
 		values, err := Values(msg)
 		if err != nil {
 			return fmt.Errorf("publishing to %q: %w", stream, err)
 		}
-		adds[i] = xadd(ctx, stream, p.cfg.MaxLength, values)
+		entries[i] = values
 	}
-	_, err := p.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, add := range adds {
-			pipe.Process(ctx, add) //nolint:errcheck // a queued command fails with the pipeline
-		}
-		return nil
-	})
-	if err != nil {
+	if err := appendAll(ctx, p.client, stream, p.cfg.MaxLength, entries, nil); err != nil {
 		return fmt.Errorf("publishing %d messages to %q: %w", len(messages), stream, err)
 	}
 	return nil
@@ -86,18 +80,19 @@ func (p *Publisher) Close() error {
 	return nil
 }
 
-// once is a command that the client does not send again by itself when the
-// connection breaks before the reply: a second XADD would be a second entry.
-type once struct{ *redis.StringCmd }
-
-func (once) NoRetry() bool { return true }
-
-func xadd(ctx context.Context, stream string, maxLength int64, values []any) redis.Cmder {
-	args := make([]any, 0, 6+len(values))
-	args = append(args, "xadd", stream)
-	if maxLength > 0 {
-		args = append(args, "maxlen", "~", maxLength)
-	}
-	args = append(args, "*")
-	return once{redis.NewStringCmd(ctx, append(args, values...)...)}
+// appendAll adds entries to a stream, and does then what then queues, in one
+// MULTI. That is for more than all or nothing: the client sends a single XADD
+// again when the connection breaks before the reply, and so makes a second
+// entry, but never a transaction.
+func appendAll(ctx context.Context, client redis.UniversalClient, stream string, maxLength int64, entries [][]any, then func(redis.Pipeliner)) error {
+	_, err := client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, values := range entries {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: stream, MaxLen: maxLength, Approx: true, Values: values})
+		}
+		if then != nil {
+			then(pipe)
+		}
+		return nil
+	})
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -110,12 +109,15 @@ func TestAcksPendingEntriesThatLeftTheStream(t *testing.T) {
 	give(t, client, "s", "g", "me", 2)
 	client.XTrimMaxLen(t.Context(), "s", 1)
 	cfg := fast("g")
-	cfg.Consumer = "me"
+	cfg.Consumer, cfg.DeadLetters = "me", newDeadLetters(t, client)
 	messages := subscribe(t, newSubscriber(t, client, cfg), "s")
 	if got := read(t, messages, 1); got[0] != "b" {
 		t.Errorf("got %q, want b", got)
 	}
 	eventually(t, "both acked", func() bool { return pending(t, client, "s", "g") == 0 })
+	if n, err := cfg.DeadLetters.Count(t.Context()); n != 0 || err != nil {
+		t.Errorf("got %d dead letters, error %v, want none", n, err)
+	}
 }
 
 func TestUndecodableEntryIsDeadLetteredAndAcked(t *testing.T) {

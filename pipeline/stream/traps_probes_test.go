@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,18 +218,18 @@ func consumerRace(t *testing.T, k kit) error {
 	server.XAck(t.Context(), "s", "g", server.XRange(t.Context(), "s", "-", "+").Val()[0].ID)
 	time.Sleep(20 * time.Millisecond)
 	var once sync.Once
-	awoken := false
+	var awoken atomic.Bool
 	client := dial(t, server, nil)
 	client.AddHook(before(func(words string) {
 		if strings.HasPrefix(words, "xgroup delconsumer") {
 			once.Do(func() { // the consumer wakes up just now
 				giveNew(t, server, "s", "g", "sleepy")
-				awoken = true
+				awoken.Store(true)
 			})
 		}
 	}))
 	k.removeConsumers(t, client, "s", "g")
-	if !awoken {
+	if !awoken.Load() {
 		t.Fatal("nobody tried to delete the consumer")
 	}
 	if n := pending(t, server, "s", "g"); n != 1 {

@@ -60,7 +60,7 @@ func anyGateway(r *rand.Rand) manifest {
 
 func anyBackend(r *rand.Rand) map[string]any {
 	backend := map[string]any{"name": pick(r, "s1", "s2", "s3"), "port": pick(r, 80, 81)}
-	if r.IntN(3) == 0 {
+	if r.IntN(2) == 0 {
 		backend["group"], backend["kind"] = "meshweir.io", "GlobalService"
 	}
 	if r.IntN(3) == 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/agent"
 	"github.com/meshweir/meshweir/services/translator"
+	"github.com/meshweir/meshweir/services/ui"
 )
 
 // Redis is what every service's main lets its user say of Redis.
@@ -101,4 +102,18 @@ func Translator(ctx context.Context, env process.Env, redis Redis, cfg translato
 		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
 	}
 	return run(ctx, env, base, strings.TrimSpace("translator "+cfg.Consumer), s)
+}
+
+// UI runs a dashboard until ctx ends.
+func UI(ctx context.Context, env process.Env, redis Redis, cfg ui.Config) error {
+	base, err := redis.open(env, redisconn.Control, "ui")
+	if err != nil {
+		return err
+	}
+	cfg.Version, cfg.Tracer, cfg.Meter = process.Version(), env.Telemetry.Tracer(), env.Telemetry.Meter()
+	s, err := ui.New(env.Log, base.Store, base.Clients(), cfg)
+	if err != nil {
+		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
+	}
+	return run(ctx, env, base, "dashboard", s)
 }

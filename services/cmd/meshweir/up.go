@@ -47,7 +47,7 @@ func upProgram() process.Program {
 			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
 			flags.BoolVar(&u.redis.Plain, "redis-plain", false, "write values as plain JSON, for redis-cli, instead of compressed")
 			flags.IntVar(&u.translators, "translators", 1, "`number` of translators that share the work")
-			return u.run
+			return func(ctx context.Context, env process.Env) error { return u.run(ctx, env) }
 		},
 	}
 }

@@ -47,6 +47,8 @@ type Translator struct {
 	gateways   *graph.Query[string, []eastWest]
 	namespaces *graph.Query[at, string]
 	reach      *graph.Query[at, Reach]
+	names      *graph.Query[struct{}, []Name]
+	needs      *graph.Query[string, []string]
 }
 
 // at is a GlobalService in one of the clusters that use it.
@@ -65,6 +67,8 @@ func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold) *Translator {
 	t.gateways = graph.NewQuery(g, "east-west gateways", t.findGateways, func(a, b []eastWest) bool { return reflect.DeepEqual(a, b) })
 	t.namespaces = graph.NewQuery(g, "global service namespace", t.findNamespace, func(a, b string) bool { return a == b })
 	t.reach = graph.NewQuery(g, "global service reach", t.findReach, func(a, b Reach) bool { return reflect.DeepEqual(a, b) })
+	t.names = graph.NewQuery(g, "global service names", t.listNames, slices.Equal[[]Name])
+	t.needs = graph.NewQuery(g, "east-west needs", t.findNeeds, slices.Equal[[]string])
 	return t
 }
 

@@ -3,7 +3,6 @@ package globalservice
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -11,7 +10,6 @@ import (
 	networking "istio.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
@@ -19,16 +17,8 @@ import (
 	"github.com/meshweir/meshweir/services/translator/output"
 )
 
-// eastWestDomain is the domain of the names under which east-west gateways know the GlobalServices of their cluster.
-const eastWestDomain = "east-west.meshweir.internal"
-
 // rootNamespace holds what belongs in no namespace that the cluster has.
 const rootNamespace = "istio-system"
-
-// eastWestHost returns the name of a GlobalService at an east-west gateway.
-func eastWestHost(name Name) string {
-	return name.Name + "." + name.Namespace + "." + eastWestDomain
-}
 
 func serviceRef(cluster, namespace, name string) inventory.Ref {
 	return inventory.Ref{Cluster: cluster, Key: resource.Key{Kind: "Service", Namespace: namespace, Name: name}}
@@ -207,134 +197,4 @@ func outlierDetection(o *v1alpha1.OutlierDetection) *networking.OutlierDetection
 		BaseEjectionTime:      or(o.BaseEjectionTime, 30*time.Second),
 		MaxEjectionPercent:    number(o.MaxEjectionPercent, 100),
 	}
-}
-
-// addServerSide adds what the east-west gateways of a cluster need to take requests for the host.
-func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, provider provider) {
-	name := Name{p.Home.Key.Namespace, p.Home.Key.Name}
-	callers := t.callers(r, name, provider.Cluster)
-	if len(callers) == 0 {
-		return
-	}
-	for _, namespace := range gatewayNamespaces(t.gateways.Get(r, provider.Cluster)) {
-		meta := output.Meta{
-			Kind: "ServiceEntry", Namespace: namespace, Name: output.Name(name.Namespace, name.Name, "east-west"),
-			Sources: output.NewSources(p.Home),
-		}
-		meta.Sources.AddClusters(callers...)
-		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
-		entry.ExportTo = []string{"."}
-		for _, e := range t.localEndpoints(r, provider) {
-			entry.Endpoints = append(entry.Endpoints, e.entry)
-			meta.Sources.Add(e.sources...)
-		}
-		objects.Put(provider.Cluster, meta.Key(), output.Object(meta, entry))
-	}
-}
-
-// callers returns the clusters other than the provider that call the host.
-func (t *Translator) callers(r *graph.Reader, name Name, provider string) []string {
-	return slices.DeleteFunc(slices.Clone(t.clients.Get(r, name)), func(client string) bool { return client == provider })
-}
-
-func gatewayNamespaces(gateways []eastWest) []string {
-	var namespaces []string
-	for _, gateway := range gateways {
-		namespaces = append(namespaces, gateway.Ref.Key.Namespace)
-	}
-	slices.Sort(namespaces)
-	return slices.Compact(namespaces)
-}
-
-// TranslateEastWest returns what opens the east-west gateways of a cluster to the GlobalServices that it provides.
-func (t *Translator) TranslateEastWest(r *graph.Reader, cluster string) output.Set {
-	objects := output.Set{}
-	gateways := t.gateways.Get(r, cluster)
-	if len(gateways) == 0 {
-		return objects
-	}
-	clusters := t.needs(r, cluster)
-	if len(clusters) == 0 {
-		return objects
-	}
-	for _, gateway := range gateways {
-		meta := output.Meta{
-			Kind: "Gateway", Namespace: gateway.Ref.Key.Namespace, Name: output.Name("east-west", gateway.Ref.Key.Name),
-			Sources: output.NewSources(gateway.Ref),
-		}
-		meta.Sources.AddClusters(clusters...)
-		objects.Put(cluster, meta.Key(), output.Object(meta, &networking.Gateway{
-			Selector: gateway.Spec.Selector,
-			Servers: []*networking.Server{{
-				Port:  &networking.Port{Number: internalv1.EastWestPort, Name: "tls-meshweir", Protocol: "TLS"},
-				Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_AUTO_PASSTHROUGH},
-				Hosts: []string{"./*." + eastWestDomain},
-			}},
-		}))
-	}
-	return objects
-}
-
-// needs returns the clusters because of which the east-west gateways of a
-// cluster must be open: those of the first GlobalService that it provides to
-// others. None means that they need not.
-func (t *Translator) needs(r *graph.Reader, cluster string) []string {
-	for _, ref := range t.inv.GlobalServices(r) {
-		name := Name{ref.Key.Namespace, ref.Key.Name}
-		p := t.plans.Get(r, name)
-		if !slices.ContainsFunc(p.Providers, providerOf(cluster)) {
-			continue
-		}
-		if callers := t.callers(r, name, cluster); len(callers) > 0 {
-			return append(callers, p.Home.Cluster)
-		}
-	}
-	return nil
-}
-
-// unreachable returns the providers that other clusters call and that have no east-west gateway with an address.
-func (t *Translator) unreachable(r *graph.Reader, p plan, name Name) []string {
-	var found []string
-	for _, provider := range p.Providers {
-		if len(t.callers(r, name, provider.Cluster)) > 0 && len(t.remoteEndpoints(r, p, provider)) == 0 {
-			found = append(found, provider.Cluster)
-		}
-	}
-	return found
-}
-
-// mistrusting returns pairs "client and provider" of clusters that have no root certificate in common, as far as their roots are known.
-func (t *Translator) mistrusting(r *graph.Reader, p plan, name Name) string {
-	var pairs []string
-	for _, client := range t.clients.Get(r, name) {
-		for _, provider := range p.Providers {
-			// Both may call one another; the pair is told once.
-			if client < provider.Cluster || !slices.ContainsFunc(p.Providers, providerOf(client)) {
-				if client != provider.Cluster && t.rootsDiffer(r, client, provider.Cluster) {
-					pairs = append(pairs, client+" and "+provider.Cluster)
-				}
-			}
-		}
-	}
-	return strings.Join(pairs, ", ")
-}
-
-func providerOf(cluster string) func(provider) bool {
-	return func(p provider) bool { return p.Cluster == cluster }
-}
-
-func (t *Translator) rootsDiffer(r *graph.Reader, a, b string) bool {
-	rootsA, rootsB := t.roots(r, a), t.roots(r, b)
-	if len(rootsA) == 0 || len(rootsB) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(rootsA, func(root string) bool { return slices.Contains(rootsB, root) })
-}
-
-func (t *Translator) roots(r *graph.Reader, cluster string) []string {
-	var roots []string
-	for _, gateway := range t.gateways.Get(r, cluster) {
-		roots = append(roots, gateway.Spec.TrustRoots...)
-	}
-	return roots
 }

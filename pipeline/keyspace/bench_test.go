@@ -1,0 +1,249 @@
+//go:build unix
+
+package keyspace_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+)
+
+// What docs/benchmarks.md says of each benchmark is how to read it.
+
+// BenchmarkPublish publishes changes of 100 objects of 2.6 KB at a time. One
+// operation is 100 objects; the CPU is that of one.
+func BenchmarkPublish(b *testing.B) {
+	const objects = 100
+	var cheapest, each float64
+	b.Run("floor, one unguarded MULTI for all", func(b *testing.B) {
+		client, rounds := pipelinetest.Real(b), envelopes(b, objects)
+		cheapest = publishing(b, client, objects, func(i int) {
+			_, err := client.TxPipelined(b.Context(), func(p redis.Pipeliner) error {
+				keys := make([]string, 0, objects)
+				pairs := make([]any, 0, 2*objects)
+				for key, value := range rounds[i%len(rounds)] {
+					keys, pairs = append(keys, key), append(pairs, key, value)
+				}
+				p.HSet(b.Context(), "{x}:values", pairs...)
+				payload, err := json.Marshal(keys)
+				p.XAdd(b.Context(), &redis.XAddArgs{Stream: "{x}:events", MaxLen: 10_000, Approx: true, Values: []any{"payload", payload}})
+				return err
+			})
+			must(b, err)
+		})
+	})
+	b.Run("peer, one MULTI for each", func(b *testing.B) {
+		client, rounds := pipelinetest.Real(b), envelopes(b, objects)
+		each = publishing(b, client, objects, func(i int) {
+			for key, value := range rounds[i%len(rounds)] {
+				_, err := client.TxPipelined(b.Context(), func(p redis.Pipeliner) error {
+					p.HSet(b.Context(), "{x}:values", key, value)
+					p.XAdd(b.Context(), &redis.XAddArgs{Stream: "{x}:events", MaxLen: 10_000, Approx: true, Values: []any{"key", key}})
+					return nil
+				})
+				must(b, err)
+			}
+		})
+	})
+	b.Run("ours", func(b *testing.B) {
+		client := pipelinetest.Real(b)
+		owner := open(b, client, keyspace.Config{}).Owned(snapshot, "uid")
+		rounds := [2]state{typical("objects", objects, 1), typical("objects", objects, 2)}
+		flush(b, owner, rounds[1])
+		var staging time.Duration
+		total := publishing(b, client, objects, func(i int) {
+			before := processCPU(b)
+			stage(owner, rounds[i%2])
+			staging += processCPU(b) - before
+			must(b, owner.Flush(b.Context()))
+		})
+		seal := perObject(staging, b.N*objects)
+		b.ReportMetric(seal, "set-µs/object")
+		b.ReportMetric(total-seal, "flush-µs/object")
+		b.ReportMetric(each/(total-seal), "x-cheaper-than-peer")
+		b.ReportMetric((total-seal)/cheapest, "x-of-floor")
+	})
+}
+
+// publishing runs round after round and returns the CPU, of this process and the server, for an object.
+func publishing(b *testing.B, client redis.UniversalClient, objects int, round func(i int)) float64 {
+	b.ReportAllocs()
+	b.ResetTimer()
+	before, server := processCPU(b), serverCPU(b, client)
+	for i := range b.N {
+		round(i)
+	}
+	b.StopTimer()
+	ours, theirs := perObject(processCPU(b)-before, b.N*objects), perObject(serverCPU(b, client)-server, b.N*objects)
+	b.ReportMetric(ours, "client-µs/object")
+	b.ReportMetric(theirs, "redis-µs/object")
+	return ours + theirs
+}
+
+// envelopes returns two versions of the objects as they stand in Redis.
+func envelopes(b *testing.B, objects int) (rounds [2]state) {
+	b.Helper()
+	client := pipelinetest.Real(b)
+	store := open(b, client, keyspace.Config{Buckets: 1})
+	for i := range rounds {
+		flush(b, store.Owned(snapshot, "uid"), typical("objects", objects, uint64(i)))
+		stored, err := client.HGetAll(b.Context(), snapshot.BucketKey(0)).Result()
+		must(b, err)
+		rounds[i] = stored
+	}
+	return rounds
+}
+
+// BenchmarkMemory stores 10,000 objects and asks Redis what they take, beside raw JSON in the same hashes.
+func BenchmarkMemory(b *testing.B) {
+	const objects = 10_000
+	for _, form := range []string{"objects", "reduced"} {
+		b.Run(form, func(b *testing.B) {
+			values := typical(form, objects, 1)
+			whole := memory(b, typical("objects", objects, 1), keyspace.Config{Plain: true})
+			raw, ours := whole, 0.0
+			if form == "reduced" {
+				raw = memory(b, values, keyspace.Config{Plain: true})
+			}
+			for b.Loop() {
+				ours = memory(b, values, keyspace.Config{})
+			}
+			length := 0
+			for _, value := range values {
+				length += len(value)
+			}
+			b.ReportMetric(float64(length)/objects, "JSON-B/object")
+			b.ReportMetric(raw, "plain-B/object")
+			b.ReportMetric(ours, "ours-B/object")
+			b.ReportMetric(ours/raw, "of-plain")
+			b.ReportMetric(ours/whole, "of-whole-plain")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// memory returns the bytes that an object takes in Redis with its key, its share of the hash, and the envelope.
+func memory(b *testing.B, values state, cfg keyspace.Config) float64 {
+	b.Helper()
+	client := pipelinetest.Real(b)
+	flush(b, open(b, client, cfg).Owned(snapshot, "uid"), values)
+	total := int64(0)
+	for i := range 64 {
+		n, err := client.MemoryUsage(b.Context(), snapshot.BucketKey(i), 0).Result()
+		must(b, err)
+		total += n
+	}
+	return float64(total) / float64(len(values))
+}
+
+// typical returns objects made from hand-written ones in testdata: five kinds in
+// equal shares, each with a name, ids, hashes, addresses and times of its own. They are
+// of another fleet than the one that the dictionary was trained on. Form "objects" is
+// as an API server returns them without managedFields, "reduced" as an agent stores them.
+func typical(form string, n int, seed uint64) state {
+	files, err := filepath.Glob(filepath.Join("testdata", form, "*.json"))
+	if err != nil || len(files) == 0 {
+		panic(fmt.Sprintf("%d objects in testdata/%s: %v", len(files), form, err))
+	}
+	templates := make([]string, len(files))
+	for i, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			panic(err)
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, data); err != nil {
+			panic(err)
+		}
+		templates[i] = compact.String()
+	}
+	names, ids := rand.New(rand.NewPCG(1, 1)), rand.New(rand.NewPCG(seed, 2))
+	objects := make(state, n)
+	for i := range n {
+		name, namespace := word(names)+"-"+word(names), word(names)
+		kind := strings.TrimSuffix(filepath.Base(files[i%len(files)]), ".json")
+		objects[fmt.Sprintf("%s.example/%s/%s-%d", kind, namespace, name, i)] = fill(templates[i%len(templates)], name, namespace, ids)
+	}
+	return objects
+}
+
+func fill(template, name, namespace string, r *rand.Rand) string {
+	digits := func(n int, alphabet string) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		return string(b)
+	}
+	const hexadecimal, names = "0123456789abcdef", "bcdfghjklmnpqrstvwxz2456789"
+	uuid := func() string {
+		return strings.Join([]string{digits(8, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(12, hexadecimal)}, "-")
+	}
+	address := fmt.Sprintf("%d.%d.%d", r.IntN(256), r.IntN(256), 1+r.IntN(254))
+	return strings.NewReplacer(
+		"{NAME}", name, "{NAMESPACE}", namespace, "{HASH}", digits(10, names), "{POD}", digits(5, names), "{UID}", uuid(), "{OWNER}", uuid(),
+		"{IP}", "10."+address, "{NODE}", "ip-10-"+strings.ReplaceAll(address, ".", "-")+".eu-west-1.compute.internal",
+		"{VERSION}", fmt.Sprintf("%d.%d.%d", r.IntN(9), r.IntN(40), r.IntN(20)), "{NUMBER}", strconv.Itoa(1e8+r.IntN(9e8)),
+		"{TIME}", time.Unix(1.76e9+r.Int64N(3e7), 0).UTC().Format(time.RFC3339), "{DIGEST}", digits(64, hexadecimal), "{DIGEST2}", digits(64, hexadecimal),
+	).Replace(template)
+}
+
+func word(r *rand.Rand) string {
+	syllables := []string{"ac", "ber", "cle", "dor", "en", "fi", "gra", "hol", "in", "ju", "kel", "lo", "mar", "ni", "or", "pal", "qui", "ra", "sen", "tor", "ul", "ver", "wi", "yar"}
+	return syllables[r.IntN(len(syllables))] + syllables[r.IntN(len(syllables))] + syllables[r.IntN(len(syllables))]
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func perObject(d time.Duration, objects int) float64 {
+	return float64(d.Nanoseconds()) / 1000 / float64(objects)
+}
+
+// quantile returns the q-quantile in microseconds.
+func quantile(of []time.Duration, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Nanoseconds()) / 1000
+}
+
+func processCPU(t testing.TB) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func serverCPU(t testing.TB, client redis.UniversalClient) (used time.Duration) {
+	t.Helper()
+	info, err := client.Info(context.Background(), "cpu").Result()
+	must(t, err)
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "used_cpu_sys" || name == "used_cpu_user" {
+			seconds, err := strconv.ParseFloat(value, 64)
+			must(t, err)
+			used += time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return used
+}
+

@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/services/agent/folder"
+)
+
+// Agent works for one cluster.
+type Agent struct {
+	log    *slog.Logger
+	store  *keyspace.Store
+	cfg    Config
+	names  names
+	vitals *vitals
+	// open reaches the cluster; it is called when Run begins.
+	open func() (cluster, error)
+}
+
+// New returns the agent of a cluster. Nothing is read or written before Run.
+func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Agent, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n, err := newNames(cfg.Cluster)
+	if err != nil {
+		return nil, fmt.Errorf("making an agent: %w", err)
+	}
+	log = log.With("cluster", cfg.Cluster)
+	v, err := newVitals(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making an agent: %w", err)
+	}
+	return &Agent{log: log, store: store, cfg: cfg, names: n, vitals: v, open: func() (cluster, error) {
+		return folder.Open(log, folder.Config{Dir: cfg.Dir, Cluster: cfg.Cluster, Rescan: cfg.Rescan, MaxObjectBytes: cfg.MaxObjectBytes})
+	}}, nil
+}
+
+// Run works until ctx ends. It returns an error when the cluster's folder
+// cannot be had, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
+// Redis may come and go.
+func (a *Agent) Run(ctx context.Context) error {
+	target, err := a.open()
+	if err != nil {
+		return fmt.Errorf("starting the agent of %q: %w", a.cfg.Cluster, err)
+	}
+	defer target.Close()
+	uid, err := target.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("identifying cluster %q: %w", a.cfg.Cluster, err)
+	}
+	a.log.InfoContext(ctx, "agent started", "identity", uid, "dir", a.cfg.Dir)
+
+	applier, err := a.newApplier(target, a.store.Owned(a.names.applied, uid))
+	if err != nil {
+		return err
+	}
+	publisher := a.newPublisher(a.store.Owned(a.names.snapshot, uid), applier.wakeUp)
+	err = process.Together(ctx,
+		func(ctx context.Context) error { return target.Run(ctx, a.recall, publisher.deliver(ctx)) },
+		publisher.run, applier.outputs.Run, applier.run)
+	if err != nil {
+		return fmt.Errorf("working for cluster %q: %w", a.cfg.Cluster, err)
+	}
+	return nil
+}
+
+// Ready returns nil while the cluster's state is in Redis and current.
+func (a *Agent) Ready(context.Context) error {
+	a.vitals.mu.Lock()
+	defer a.vitals.mu.Unlock()
+	switch {
+	case a.vitals.publishErr != nil:
+		return fmt.Errorf("publishing the snapshot: %w", a.vitals.publishErr)
+	case !a.vitals.published:
+		return errors.New("the first snapshot has not been published yet")
+	default:
+		return nil
+	}
+}
+
+// backoff returns how long to wait after the n-th failure in a row, n from 1.
+func backoff(n int) time.Duration {
+	const first, most = 250 * time.Millisecond, 5 * time.Second
+	return min(first<<min(n-1, 10), most)
+}

@@ -1,0 +1,254 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/folder"
+)
+
+// applier makes the cluster equal to its output.
+type applier struct {
+	log     *slog.Logger
+	cfg     Config
+	names   names
+	vitals  *vitals
+	target  cluster
+	outputs *keyspace.Replica[content]
+	// reports is the writer of applied/<cluster>.
+	reports *keyspace.Owned
+	wake    chan struct{}
+
+	mu     sync.Mutex // guards causes
+	causes []trace.SpanContext
+
+	// reported holds the last report of each object.
+	reported map[resource.Key]internalv1.Applied
+	failures int
+}
+
+func (a *Agent) newApplier(target cluster, reports *keyspace.Owned) (*applier, error) {
+	p := &applier{
+		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, reports: reports,
+		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{},
+	}
+	var err error
+	p.outputs, err = keyspace.NewReplica(a.store, keyspace.ReplicaConfig[content]{
+		Names: []keyspace.Name{a.names.output, a.names.status}, Decode: decodeContent, OnChange: p.hear,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("following the output of %q: %w", a.cfg.Cluster, err)
+	}
+	return p, nil
+}
+
+func (p *applier) hear(e keyspace.Event[content]) {
+	const most = 64 // links of one span; a cluster that was away for long has more causes than anybody reads
+	p.mu.Lock()
+	p.causes = append(p.causes, e.Causes...)
+	if last := trace.SpanContextFromContext(e.Trace); len(e.Causes) == 0 && last.IsValid() {
+		p.causes = append(p.causes, last)
+	}
+	p.causes = p.causes[max(0, len(p.causes)-most):]
+	p.mu.Unlock()
+	p.wakeUp()
+}
+
+// wakeUp makes run compare the cluster with its output.
+func (p *applier) wakeUp() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *applier) run(ctx context.Context) error {
+	resync := time.NewTicker(p.cfg.Resync)
+	defer resync.Stop()
+	check := time.NewTicker(p.cfg.Check)
+	defer check.Stop()
+	var retry <-chan time.Time
+	for {
+		var err error
+		select {
+		case <-p.wake:
+			err = p.pass(ctx)
+		case <-retry:
+			err = p.pass(ctx)
+		case <-resync.C:
+			err = p.pass(ctx)
+		case <-check.C:
+			if len(p.reported) > 0 && p.failures == 0 {
+				err = p.reports.Check(ctx)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+		if errors.Is(err, keyspace.ErrOwned) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		retry = p.after(ctx, err)
+	}
+}
+
+// after says when to try again.
+func (p *applier) after(ctx context.Context, err error) <-chan time.Time {
+	if err == nil {
+		p.failures = 0
+		return nil
+	}
+	p.failures++
+	if p.failures == 1 {
+		p.log.WarnContext(ctx, "output is not applied in full, it is tried again", "error", err)
+	}
+	return time.After(backoff(p.failures))
+}
+
+// pass makes the cluster equal to its output once. What is not known changes nothing.
+func (p *applier) pass(ctx context.Context) error {
+	causes := p.takeCauses()
+	output, at := p.output()
+	statuses, statusesAt := p.statuses()
+	var errs []error
+	if output != nil {
+		errs = append(errs, p.applyOutput(ctx, causes, output, at))
+	}
+	if statuses != nil {
+		errs = append(errs, p.applyStatuses(ctx, statuses, statusesAt))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *applier) takeCauses() []trace.SpanContext {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	causes := p.causes
+	p.causes = nil
+	return causes
+}
+
+func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, output map[resource.Key]wanted, at keyspace.Position) error {
+	if last := p.target.LastApplied(outputKind); last.Compare(at) > 0 {
+		return p.refuseAll(ctx, output, at, last)
+	}
+	live, err := p.target.Managed(ctx)
+	if err != nil {
+		return err
+	}
+	steps := plan(output, at, live)
+	ctx, span := p.start(ctx, causes, steps)
+	defer span.End()
+
+	var errs []error
+	for _, s := range steps {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := p.do(ctx, s); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	p.forget(output, live)
+	errs = append(errs, p.target.SetLastApplied(outputKind, at), p.report(ctx))
+	if err := errors.Join(errs...); err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, "applying")
+		return err
+	}
+	return nil
+}
+
+// start begins the span of a pass that has something to do: the changes that led to it are its parent, and its links.
+func (p *applier) start(ctx context.Context, causes []trace.SpanContext, steps []step) (context.Context, trace.Span) {
+	acts := 0
+	for _, s := range steps {
+		if s.verb != keep {
+			acts++
+		}
+	}
+	if acts == 0 && len(causes) == 0 {
+		return ctx, trace.SpanFromContext(ctx)
+	}
+	options := []trace.SpanStartOption{
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", acts)),
+	}
+	for i, cause := range causes {
+		if i == 0 {
+			ctx = trace.ContextWithRemoteSpanContext(ctx, cause)
+			continue
+		}
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: cause}))
+	}
+	return p.cfg.Tracer.Start(ctx, "agent.apply", options...)
+}
+
+// do takes one step and notes what became of it. A conflict is reported, but not worth another try before something changes.
+func (p *applier) do(ctx context.Context, s step) error {
+	var err error
+	switch s.verb {
+	case keep, refuse, hold:
+	case apply:
+		p.noteDrift(ctx, s)
+		err = p.target.Apply(ctx, prepare(s.wanted))
+	case remove:
+		err = p.target.Delete(ctx, s.key)
+	}
+	isConflict := errors.Is(err, folder.ErrConflict)
+	record := s.result(err, isConflict)
+	if s.verb == remove && err == nil {
+		delete(p.reported, s.key)
+		p.reports.Delete(s.key.String())
+		record.Result = internalv1.ResultDeleted
+	} else {
+		p.note(ctx, s.key, record)
+	}
+	if s.verb != keep {
+		p.vitals.applied.Add(ctx, 1, metric.WithAttributes(attribute.String("result", string(record.Result))))
+	}
+	if isConflict {
+		return nil
+	}
+	return err
+}
+
+// noteDrift counts an object that was applied as it should stand, and stands otherwise now.
+func (p *applier) noteDrift(ctx context.Context, s step) {
+	last := p.reported[s.key]
+	if last.Result != internalv1.ResultApplied || last.Hash != s.wanted.hash {
+		return
+	}
+	p.vitals.drift.Add(ctx, 1)
+	p.vitals.update(func(b *Beat) { b.Drift++ })
+	p.log.InfoContext(ctx, "object was changed by hand and is applied again", "key", s.key.String())
+}
+
+// note stages the report of an object.
+func (p *applier) note(ctx context.Context, key resource.Key, record internalv1.Applied) {
+	if p.reported[key] == record {
+		return
+	}
+	if record.Result != internalv1.ResultApplied {
+		p.log.WarnContext(ctx, "object is not applied", "key", key.String(), "result", record.Result, "message", record.Message)
+	}
+	p.reported[key] = record
+	if value, err := json.Marshal(record); err == nil { // texts: it does not fail
+		p.reports.Set(key.String(), value)
+	}
+}

@@ -1,0 +1,287 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+func TestAppliesItsOutput(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		x := newFixture(t, client, map[string]string{"east/cart.yaml": service("cart", "one")})
+		x.output(map[string]string{routeKey: route("a.example.com")})
+		x.start()
+		record := x.result(routeKey, internalv1.ResultApplied)
+		if want := x.meta(outputEast).Position.String(); record.Output != want || record.Hash == "" || record.Message != "" {
+			t.Errorf("got %+v, want output %s and a hash", record, want)
+		}
+		if text := x.read(routeFile); !strings.Contains(text, "meshweir.io/output: "+record.Output) || !strings.Contains(text, "a.example.com") {
+			t.Errorf("got file %s", text)
+		}
+		x.has(snapshotEast, routeKey, "a.example.com") // it is a part of the cluster now
+
+		x.output(map[string]string{routeKey: route("b.example.com")})
+		x.eventually("the new host", func() bool { return strings.Contains(x.read(routeFile), "b.example.com") })
+		x.output(nil)
+		x.eventually("the end of the route", func() bool { return x.read(routeFile) == "" && x.get(appliedEast, routeKey) == "" })
+		x.eventually("its end in the snapshot", func() bool { return x.get(snapshotEast, routeKey) == "" })
+	})
+}
+
+func TestNothingIsTakenAwayBecauseItIsUnknown(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.complete(snapshotEast)
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.result(routeKey, internalv1.ResultApplied)
+
+	steps := []struct {
+		name string
+		do   func()
+	}{
+		{"the output vanishes", func() { x.must(x.client.Del(t.Context(), outputEast.MetaKey(), outputEast.EventsKey()).Err()) }},
+		{"Redis is flushed", func() { x.must(x.client.FlushAll(t.Context()).Err()) }},
+		{"an output that is not whole yet", func() {
+			d := x.store.Derived(outputEast)
+			d.Set("ServiceEntry.networking.istio.io/shop/a", []byte(strings.ReplaceAll(route("x"), "VirtualService", "ServiceEntry")))
+			x.must(d.Flush(t.Context(), nil))
+		}},
+	}
+	for _, step := range steps {
+		step.do()
+		x.write("east/cart.yaml", service("cart", "after-"+strings.ReplaceAll(step.name, " ", "-"))) // makes the agent look
+		time.Sleep(300 * time.Millisecond)
+		if x.read(routeFile) == "" {
+			t.Fatalf("%s: the route was taken away", step.name)
+		}
+	}
+	if got, _ := filepath.Glob(filepath.Join(x.dir, "applied/east/ServiceEntry*")); len(got) > 0 {
+		t.Errorf("got %v applied from an output that is not whole", got)
+	}
+	x.output(nil)
+	x.eventually("the end of the route, once it is known", func() bool { return x.read(routeFile) == "" })
+}
+
+func TestRefusesWhatIsOlderThanWhatItApplied(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.complete(snapshotEast)
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.result(routeKey, internalv1.ResultApplied)
+	x.must(x.stop())
+
+	t.Run("the whole output", func(t *testing.T) {
+		newer := keyspace.Position{Epoch: keyspace.Epoch{Millis: time.Now().Add(time.Hour).UnixMilli(), Nonce: "ff"}, Revision: 1}
+		memory := x.read("applied/east/.meshweir.json")
+		x.write("applied/east/.meshweir.json", strings.Replace(memory, x.meta(outputEast).Position.String(), newer.String(), 1))
+		x.output(map[string]string{routeKey: route("b.example.com")})
+		x.start()
+		if got := x.result(routeKey, internalv1.ResultRefused); got.Output != newer.String() || !strings.Contains(got.Message, "applied up to") {
+			t.Errorf("got %+v, want how far was applied before", got)
+		}
+		x.output(nil)
+		time.Sleep(200 * time.Millisecond)
+		if !strings.Contains(x.read(routeFile), "a.example.com") {
+			t.Errorf("got %s, want the route as it was", x.read(routeFile))
+		}
+		// Whoever writes the output is told what was seen, and opens a newer epoch.
+		d := x.store.Derived(outputEast)
+		x.must(d.Seen(t.Context(), newer))
+		d.Set(routeKey, []byte(route("c.example.com")))
+		d.Complete()
+		x.must(d.Flush(t.Context(), nil))
+		x.eventually("the new route", func() bool { return strings.Contains(x.read(routeFile), "c.example.com") })
+		x.result(routeKey, internalv1.ResultApplied)
+	})
+	t.Run("one object", func(t *testing.T) {
+		x.must(x.stop())
+		old := x.meta(outputEast).Position.String()
+		newer := keyspace.Position{Epoch: keyspace.Epoch{Millis: time.Now().Add(2 * time.Hour).UnixMilli(), Nonce: "ff"}, Revision: 9}.String()
+		x.write(routeFile, strings.Replace(strings.Replace(x.read(routeFile), old, newer, 1), "c.example.com", "d.example.com", 1))
+		x.start()
+		x.result(routeKey, internalv1.ResultRefused)
+		if !strings.Contains(x.read(routeFile), "d.example.com") {
+			t.Errorf("got %s, want what is newer than the output", x.read(routeFile))
+		}
+	})
+}
+
+func TestChangesByHandAreMendedAndCounted(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.result(routeKey, internalv1.ResultApplied)
+	x.complete(snapshotEast)
+	x.has(snapshotEast, routeKey, "a.example.com")
+	good := x.read(routeFile)
+	for i, edit := range []func(){
+		func() { x.write(routeFile, strings.Replace(good, "a.example.com", "hand.example.com", 1)) },
+		func() { x.must(os.Remove(filepath.Join(x.dir, routeFile))) },
+		func() { x.write(routeFile, good+"  broken: [\n") },
+	} {
+		edit()
+		x.eventually("the file to be mended", func() bool { return x.read(routeFile) == good })
+		x.eventually("the drift to be counted", func() bool { b := x.beat(); return b != nil && b.Drift == i+1 })
+	}
+}
+
+func TestConflictIsReportedAndLeftAlone(t *testing.T) {
+	mine := "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [mine]}\n"
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/web.yaml": mine})
+	var log lockedBuffer
+	x.log = slog.New(slog.NewTextHandler(&log, nil))
+	x.start()
+	x.complete(snapshotEast)
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	if got := x.result(routeKey, internalv1.ResultConflict); !strings.Contains(got.Message, "web.yaml") || got.Hash != "" {
+		t.Errorf("got %+v, want the file that is in the way", got)
+	}
+	x.has(snapshotEast, routeKey, "mine")
+	x.quiet(snapshotEast, appliedEast)
+	if text := log.String(); strings.Contains(text, "tried again") || strings.Count(text, "object is not applied") != 1 {
+		t.Errorf("got log %s\nwant one line about the conflict, which only a change can end", text)
+	}
+	x.must(os.Remove(filepath.Join(x.dir, "east/web.yaml")))
+	x.result(routeKey, internalv1.ResultApplied)
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestOneBadObjectHoldsUpNoOther(t *testing.T) {
+	const other, otherFile = "VirtualService.networking.istio.io/shop/other", "applied/east/VirtualService.networking.istio.io_shop_other.yaml"
+	good := strings.Replace(route("a.example.com"), `"web"`, `"other"`, 1)
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.output(map[string]string{other: good})
+	x.result(other, internalv1.ResultApplied)
+	for _, bad := range []string{
+		`"text"`, `null`, `{"apiVersion":`, route("a.example.com"),
+		`{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"other","namespace":"shop"}}`,
+	} {
+		x.output(map[string]string{other: bad, "no key": `{}`, routeKey: route("a.example.com")})
+		x.result(routeKey, internalv1.ResultApplied)
+		if got := x.result(other, internalv1.ResultError); got.Message == "" {
+			t.Errorf("%s: got %+v, want a message", bad, got)
+		}
+		if got := x.read(otherFile); !strings.Contains(got, "a.example.com") {
+			t.Errorf("%s: got %q, want what was applied before", bad, got)
+		}
+		x.output(map[string]string{other: good})
+		x.result(other, internalv1.ResultApplied)
+	}
+}
+
+func TestAppliesStatuses(t *testing.T) {
+	const statusFile = "applied/east/status/Service_shop_cart.yaml"
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.complete(snapshotEast)
+	set := func(statuses map[string]string) {
+		d := x.store.Derived(statusEast)
+		for key, status := range statuses {
+			d.Set(key, []byte(`{"observedGeneration":1,"status":{"conditions":[{"type":"Accepted","status":"`+status+`","reason":"R"}]}}`))
+		}
+		d.Complete()
+		x.must(d.Flush(t.Context(), nil))
+	}
+	set(map[string]string{cart: "True", "Service/shop/absent": "True"})
+	x.eventually("the status", func() bool { return strings.Contains(x.read(statusFile), `status: "True"`) })
+	if text := x.read(statusFile); !strings.Contains(text, "lastTransitionTime") {
+		t.Errorf("got %s, want when the condition changed", text)
+	}
+	x.quiet(snapshotEast) // a status that we wrote makes no event
+	set(map[string]string{cart: "False"})
+	x.eventually("the new status", func() bool { return strings.Contains(x.read(statusFile), `status: "False"`) })
+	set(nil)
+	x.eventually("the end of the status", func() bool { return x.read(statusFile) == "" })
+	if text := x.get(snapshotEast, cart); strings.Contains(text, "Accepted") {
+		t.Errorf("got %s, want no status of ours in the snapshot", text)
+	}
+}
+
+func TestOneChangeIsOneTrace(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	spans := tracetest.NewSpanRecorder()
+	x.cfg.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")
+	var starting trace.Span
+	x.ctx, starting = x.cfg.Tracer.Start(context.Background(), "up")
+	defer starting.End()
+	x.output(nil)
+	x.start()
+	x.complete(snapshotEast)
+	x.complete(appliedEast) // the output is followed
+
+	ctx, writing := x.cfg.Tracer.Start(t.Context(), "translator.write")
+	d := x.store.Derived(outputEast)
+	d.Set(routeKey, []byte(route("a.example.com")))
+	d.Complete()
+	x.must(d.Flush(ctx, nil))
+	writing.End()
+	x.result(routeKey, internalv1.ResultApplied)
+	find := func(name string) (found sdktrace.ReadOnlySpan) {
+		x.eventually(name, func() bool {
+			for _, s := range spans.Ended() {
+				if s.Name() == name {
+					found = s
+				}
+			}
+			return found != nil
+		})
+		return found
+	}
+	if got, want := find("agent.apply").Parent().SpanID(), writing.SpanContext().SpanID(); got != want {
+		t.Errorf("agent.apply has parent %s, want that of the output's write, %s", got, want)
+	}
+	publish := find("agent.publish")
+	if publish.Parent().IsValid() {
+		t.Error("agent.publish has a parent, want the root of a trace")
+	}
+	// Who follows the snapshot finds the span that published it.
+	entries, err := x.client.XRange(t.Context(), snapshotEast.EventsKey(), "-", "+").Result()
+	x.must(err)
+	if len(entries) == 0 || !strings.Contains(entries[len(entries)-1].Values["metadata"].(string), find("agent.publish").SpanContext().TraceID().String()) {
+		t.Errorf("got %v, want the trace of the last publication", entries)
+	}
+}
+
+func TestAtRestNothingIsWritten(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.cfg.Resync, x.cfg.Rescan = 50*time.Millisecond, 50*time.Millisecond
+	x.start()
+	x.complete(snapshotEast)
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.result(routeKey, internalv1.ResultApplied)
+	x.has(snapshotEast, routeKey, resource.OutputAnnotation)
+	time.Sleep(100 * time.Millisecond)
+	x.quiet(snapshotEast, appliedEast, outputEast)
+}

@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+// Source tells what a cluster holds.
+type Source interface {
+	// Identity is what tells this cluster from any other, for ever.
+	Identity(ctx context.Context) (string, error)
+	// Run delivers everything that the cluster holds and then every change, one call of deliver at a time, until ctx ends.
+	Run(ctx context.Context, recall snapshot.Recall, deliver func(snapshot.Delivery)) error
+}
+
+// Target takes what Meshweir writes into a cluster.
+type Target interface {
+	// Managed returns the objects that carry Meshweir's label, as they stand now. They are shared, and only to be read.
+	Managed(ctx context.Context) (map[resource.Key]*unstructured.Unstructured, error)
+	// Apply makes an object stand as given. It returns folder.ErrConflict where an object stands that Meshweir did not write.
+	Apply(ctx context.Context, object *unstructured.Unstructured) error
+	// Delete takes away an object that Meshweir wrote; one that is gone is no error.
+	Delete(ctx context.Context, key resource.Key) error
+}
+
+// StatusTarget takes the statuses of a cluster's objects.
+type StatusTarget interface {
+	// Statuses returns the statuses that Meshweir wrote, as they stand now.
+	Statuses(ctx context.Context) (map[resource.Key]map[string]any, error)
+	// SetStatus makes a status stand as given; nil takes it away. It returns folder.ErrGone for an object that does not exist.
+	SetStatus(ctx context.Context, key resource.Key, status map[string]any) error
+}
+
+// Memory keeps, in the cluster itself, how far its output was applied.
+type Memory interface {
+	LastApplied(kind string) keyspace.Position
+	SetLastApplied(kind string, p keyspace.Position) error
+}
+
+// cluster is all that an agent needs of one.
+type cluster interface {
+	Source
+	Target
+	StatusTarget
+	Memory
+	Close()
+}

@@ -1,0 +1,156 @@
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/manifest"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+// maxProblems caps what is reported of one file.
+const maxProblems = 20
+
+// version tells whether a file has changed since it was read.
+type version struct {
+	size    int64
+	changed time.Time
+	mode    fs.FileMode
+	info    fs.FileInfo // for os.SameFile: a replaced file may have the old size and time
+}
+
+func (v version) same(o version) bool {
+	return v.size == o.size && v.changed.Equal(o.changed) && v.mode == o.mode &&
+		(v.info == nil) == (o.info == nil) && (v.info == nil || os.SameFile(v.info, o.info))
+}
+
+// file is what was last read of one file.
+type file struct {
+	version version
+	// settled is false while the file may still change without its version showing it.
+	settled bool
+	// objects are those that count: what was read, and what is held because the file is damaged.
+	objects map[resource.Key]snapshot.Object
+	// lines and documents say where each object that was read stands.
+	places   map[resource.Key]place
+	problems []internalv1.ManifestProblemSpec
+	// damaged says that the file has objects that could not be read.
+	damaged bool
+	unknown map[string]int
+}
+
+type place struct{ line, document int }
+
+// settledAfter is how old a change must be for a file's version to be trusted:
+// clocks of file systems tick slowly, and two writes may fall into one tick. A file that is
+// written in place is also empty for a moment.
+const settledAfter = time.Second
+
+// readFile reads a file anew. Of a damaged file, the objects that old had and
+// that are found no more are held: any of them may be what is damaged.
+func (f *Folder) readFile(root *os.Root, name, path string, v version, old *file, now time.Time) *file {
+	got := &file{
+		version: v, settled: now.Sub(v.changed) > settledAfter,
+		objects: map[resource.Key]snapshot.Object{}, places: map[resource.Key]place{}, unknown: map[string]int{},
+	}
+	data, err := read(root, path, v, f.cfg.MaxFileBytes)
+	if err == nil && len(data) == 0 && old != nil && len(old.objects) > 0 && !got.settled {
+		err = errors.New("the file is empty; if it stays so, its objects are taken as deleted")
+	}
+	if err != nil {
+		got.damage(internalv1.ManifestProblemSpec{File: name, Message: err.Error()})
+	} else {
+		f.parse(got, name, data)
+	}
+	got.hold(old)
+	return got
+}
+
+func read(root *os.Root, path string, v version, limit int64) ([]byte, error) {
+	if !v.mode.IsRegular() {
+		return nil, fmt.Errorf("this is no regular file (%s): put the manifest itself here", v.mode.Type())
+	}
+	if v.size > limit {
+		return nil, fmt.Errorf("the file has %d bytes, more than the %d that are read: split it up", v.size, limit)
+	}
+	opened, err := root.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the file cannot be opened (%w): check its permissions", err)
+	}
+	defer opened.Close()
+	data, err := io.ReadAll(io.LimitReader(opened, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the file cannot be read (%w)", err)
+	case int64(len(data)) > limit:
+		return nil, fmt.Errorf("the file has more than the %d bytes that are read: split it up", limit)
+	}
+	return data, nil
+}
+
+// parse takes the objects of a file. Objects of ours are not marked with their
+// file: they are to stand in the snapshot as they were written.
+func (f *Folder) parse(got *file, name string, data []byte) {
+	mark := name
+	if isApplied(name) {
+		mark = ""
+	}
+	docs, problems := manifest.Read(data)
+	for _, p := range problems {
+		got.damage(internalv1.ManifestProblemSpec{File: name, Line: p.Line, Document: p.Document, Message: p.Message})
+	}
+	for _, doc := range docs {
+		kind := doc.Object.GroupVersionKind().GroupKind().String()
+		object, err := f.reducer.Reduce(doc.Object, mark)
+		switch _, twice := got.objects[object.Key]; {
+		case errors.Is(err, snapshot.ErrUnknownKind):
+			got.unknown[kind]++
+		case errors.Is(err, snapshot.ErrNotTaken):
+		case err != nil:
+			got.damage(internalv1.ManifestProblemSpec{File: name, Line: doc.Line, Document: doc.Index, Message: err.Error()})
+		case twice:
+			first := got.places[object.Key]
+			got.problems = append(got.problems, internalv1.ManifestProblemSpec{
+				File: name, Line: doc.Line, Document: doc.Index,
+				Message: fmt.Sprintf("%s is in this file twice, and the one at line %d counts: remove one", object.Key, first.line),
+			})
+		default:
+			got.objects[object.Key] = object
+			got.places[object.Key] = place{doc.Line, doc.Index}
+		}
+	}
+	if more := len(got.problems) - maxProblems; more > 0 {
+		got.problems = got.problems[:maxProblems]
+		got.problems[maxProblems-1].Message += fmt.Sprintf(" (and %d more problems in this file)", more)
+	}
+}
+
+func (f *file) damage(p internalv1.ManifestProblemSpec) {
+	f.damaged = true
+	f.problems = append(f.problems, p)
+}
+
+// hold keeps what a damaged file had and has no more.
+func (f *file) hold(old *file) {
+	if !f.damaged || old == nil {
+		return
+	}
+	for key, object := range old.objects {
+		if _, found := f.objects[key]; !found {
+			f.keep(object)
+		}
+	}
+}
+
+func (f *file) keep(object snapshot.Object) {
+	f.objects[object.Key] = object
+	for i := range f.problems {
+		f.problems[i].LastGood = true
+	}
+}

@@ -1,0 +1,415 @@
+package folder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is the folder of the cluster "east", and what was delivered of it.
+type fixture struct {
+	t   *testing.T
+	dir string
+
+	mu     sync.Mutex // guards what follows
+	state  map[string]string
+	synced bool
+	gone   map[string]int
+}
+
+func newFixture(t *testing.T, files map[string]string) *fixture {
+	t.Helper()
+	x := &fixture{t: t, dir: t.TempDir(), state: map[string]string{}, gone: map[string]int{}}
+	x.mkdir("east")
+	for name, text := range files {
+		x.write(name, text)
+	}
+	return x
+}
+
+func (x *fixture) path(name string) string { return filepath.Join(x.dir, filepath.FromSlash(name)) }
+
+func (x *fixture) must(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func (x *fixture) mkdir(name string) { x.t.Helper(); x.must(os.MkdirAll(x.path(name), 0o755)) }
+
+func (x *fixture) write(name, text string) {
+	x.t.Helper()
+	x.mkdir(filepath.Dir(name))
+	x.must(os.WriteFile(x.path(name), []byte(text), 0o644))
+}
+
+func (x *fixture) read(name string) string {
+	x.t.Helper()
+	data, err := os.ReadFile(x.path(name))
+	x.must(err)
+	return string(data)
+}
+
+func (x *fixture) open() *Folder {
+	x.t.Helper()
+	f, err := Open(slog.New(slog.DiscardHandler), Config{Dir: x.dir, Cluster: "east", Quiet: 10 * time.Millisecond, Rescan: time.Minute})
+	x.must(err)
+	x.t.Cleanup(f.Close)
+	return f
+}
+
+// run delivers into the fixture until the test ends.
+func (x *fixture) run(f *Folder, recalled ...snapshot.Object) {
+	x.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	recall := func(context.Context, []string) ([]snapshot.Object, error) { return recalled, nil }
+	go func() { ended <- f.Run(ctx, recall, x.take) }()
+	x.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			x.t.Errorf("got %v from Run, want nil", err)
+		}
+	})
+	x.eventually("the first delivery", func() bool { return x.synced })
+}
+
+func (x *fixture) take(d snapshot.Delivery) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, key := range d.Deleted {
+		delete(x.state, key.String())
+		x.gone[key.String()]++
+	}
+	for _, object := range d.Set {
+		x.state[object.Key.String()] = string(object.Value)
+	}
+	x.synced = x.synced || d.Synced
+}
+
+func (x *fixture) eventually(what string, holds func() bool) {
+	x.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		x.mu.Lock()
+		ok := holds()
+		keys := slices.Sorted(maps.Keys(x.state))
+		x.mu.Unlock()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			x.t.Fatalf("waited in vain for %s; delivered are %v", what, keys)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func (x *fixture) has(keys ...string) {
+	x.t.Helper()
+	x.eventually(strings.Join(keys, " "), func() bool {
+		return !slices.ContainsFunc(keys, func(key string) bool { return x.state[key] == "" })
+	})
+}
+
+func (x *fixture) lacks(key string) {
+	x.t.Helper()
+	x.eventually("the end of "+key, func() bool { return x.state[key] == "" })
+}
+
+func (x *fixture) holds(key, text string) {
+	x.t.Helper()
+	x.eventually(key+" with "+text, func() bool { return strings.Contains(x.state[key], text) })
+}
+
+// problem waits for a problem whose message holds text.
+func (x *fixture) problem(text string) internalv1.ManifestProblemSpec {
+	x.t.Helper()
+	var found internalv1.ManifestProblemSpec
+	x.eventually("a problem with "+text, func() bool {
+		for key, value := range x.state {
+			var p internalv1.ManifestProblem
+			if strings.HasPrefix(key, "ManifestProblem.") && json.Unmarshal([]byte(value), &p) == nil && strings.Contains(p.Spec.Message, text) {
+				found = p.Spec
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func (x *fixture) noProblems() {
+	x.t.Helper()
+	x.eventually("the end of all problems", func() bool {
+		for key := range x.state {
+			if strings.HasPrefix(key, "ManifestProblem.") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func service(name, selects string) string {
+	return "apiVersion: v1\nkind: Service\nmetadata: {name: " + name + ", namespace: shop}\nspec: {selector: {app: " + selects + "}}\n"
+}
+
+const (
+	cart   = "Service/shop/cart"
+	search = "Service/shop/search"
+)
+
+func TestDeliversTheFolderAndEveryChange(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/cart.yaml": service("cart", "one"), "east/notes.txt": "no manifest", "east/.hidden.yaml": "{"})
+	x.run(x.open())
+	x.has(cart)
+	x.holds(cart, `"meshweir.io/file":"cart.yaml"`)
+
+	x.write("east/cart.yaml", service("cart", "two"))
+	x.holds(cart, "two")
+
+	x.write("east/.cart.yaml.swp", service("cart", "three")) // editors write beside, and rename
+	x.must(os.Rename(x.path("east/.cart.yaml.swp"), x.path("east/cart.yaml")))
+	x.holds(cart, "three")
+
+	x.write("east/new/deep/search.json", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"search","namespace":"shop"}}`)
+	x.has(search)
+	x.write("east/new/deep/more.yml", service("more", "x")) // the new folder is watched, too
+	x.has("Service/shop/more")
+
+	x.must(os.RemoveAll(x.path("east/new")))
+	x.lacks(search)
+	x.must(os.Remove(x.path("east/cart.yaml")))
+	x.lacks(cart)
+	x.noProblems()
+}
+
+func TestFollowsLinksThatAreSwapped(t *testing.T) {
+	t.Run("files of a mounted ConfigMap", func(t *testing.T) {
+		x := newFixture(t, map[string]string{"east/..one/cart.yaml": service("cart", "one"), "east/..two/cart.yaml": service("cart", "two")})
+		x.must(os.Symlink("..one", x.path("east/..data")))
+		x.must(os.Symlink("..data/cart.yaml", x.path("east/cart.yaml")))
+		x.run(x.open())
+		x.holds(cart, "one")
+		x.must(os.Symlink("..two", x.path("east/..tmp")))
+		x.must(os.Rename(x.path("east/..tmp"), x.path("east/..data")))
+		x.holds(cart, "two")
+		x.noProblems()
+	})
+	t.Run("the folder of a git-sync", func(t *testing.T) {
+		x := newFixture(t, map[string]string{".trees/1/cart.yaml": service("cart", "one"), ".trees/2/cart.yaml": service("cart", "two")})
+		x.must(os.Remove(x.path("east")))
+		old := time.Now().Add(-time.Hour) // nothing is looked at again for being fresh
+		for _, name := range []string{".trees/1/cart.yaml", ".trees/2/cart.yaml"} {
+			x.must(os.Chtimes(x.path(name), old, old))
+		}
+		x.must(os.Symlink(".trees/1", x.path("east")))
+		x.run(x.open())
+		x.holds(cart, "one")
+		x.must(os.Symlink(".trees/2", x.path("tmp")))
+		x.must(os.Rename(x.path("tmp"), x.path("east")))
+		x.holds(cart, "two")
+		x.write(".trees/2/cart.yaml", service("cart", "three")) // the new tree is watched, too
+		x.holds(cart, "three")
+	})
+}
+
+func TestRefusesWhatLeadsOutOfTheFolder(t *testing.T) {
+	x := newFixture(t, map[string]string{"outside/cart.yaml": service("cart", "x"), "east/search.yaml": service("search", "x")})
+	x.must(os.Symlink("../outside/cart.yaml", x.path("east/relative.yaml")))
+	x.must(os.Symlink(x.path("outside/cart.yaml"), x.path("east/absolute.yaml")))
+	x.must(os.Symlink("../outside", x.path("east/folder")))
+	x.run(x.open())
+	x.has(search)
+	if p := x.problem("cannot be followed within the cluster's folder"); p.File == "" {
+		t.Errorf("got %+v, want the file", p)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state[cart] != "" {
+		t.Error("got an object from outside of the folder")
+	}
+	if len(x.state) != 4 {
+		t.Errorf("got %d objects, want one Service and three problems", len(x.state))
+	}
+}
+
+func TestDamagedManifestKeepsItsLastGoodState(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/shop.yaml": service("cart", "one") + "---\n" + service("search", "one")})
+	x.run(x.open())
+	x.has(cart, search)
+
+	x.write("east/shop.yaml", service("cart", "two")+"---\napiVersion: v1\nkind: Service\n metadata: {name: search}\n")
+	got := x.problem("cannot be read")
+	want := internalv1.ManifestProblemSpec{File: "shop.yaml", Line: 8, Document: 1, Message: got.Message, LastGood: true}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	x.holds(cart, "two") // the good document counts all the same
+	x.has(search)
+
+	x.write("east/shop.yaml", service("cart", "two"))
+	x.lacks(search)
+	x.noProblems()
+}
+
+func TestObjectThatMovesOutOfADamagedFileCountsWhereItIs(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/a.yaml": service("cart", "one")})
+	x.run(x.open())
+	x.has(cart)
+	x.write("east/a.yaml", "broken: [")
+	x.problem("cannot be read")
+	x.write("east/b.yaml", service("cart", "two"))
+	x.holds(cart, "two")
+}
+
+func TestFileDamagedAtTheStartHoldsWhatTheSnapshotHad(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/a.yaml": service("cart", "one"), "east/b.yaml": service("search", "now")})
+	first := x.open()
+	x.run(first)
+	x.has(cart, search)
+	x.mu.Lock()
+	kept := []snapshot.Object{{Key: mustKey(t, cart), Value: []byte(x.state[cart])}}
+	x.mu.Unlock()
+
+	y := newFixture(t, map[string]string{"east/a.yaml": "broken: [", "east/b.yaml": service("search", "now")})
+	y.run(y.open(), kept...)
+	y.has(cart, search)
+	if p := y.problem("cannot be read"); !p.LastGood {
+		t.Errorf("got %+v, want the last good state in force", p)
+	}
+	y.write("east/a.yaml", service("cart", "mended"))
+	y.holds(cart, "mended")
+	y.noProblems()
+}
+
+func TestFirstFileByPathCounts(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/a.yaml": service("cart", "first"), "east/b/c.yaml": "# comment\n" + service("cart", "second")})
+	x.run(x.open())
+	x.holds(cart, "first")
+	p := x.problem("is in a.yaml, too")
+	if p.File != "b/c.yaml" || p.Line != 2 {
+		t.Errorf("got %+v, want b/c.yaml and line 2", p)
+	}
+	x.must(os.Remove(x.path("east/a.yaml")))
+	x.holds(cart, "second")
+	x.noProblems()
+}
+
+func TestReportsWhatCannotBeTaken(t *testing.T) {
+	x := newFixture(t, map[string]string{
+		"east/big.yaml":     "apiVersion: v1\nkind: Service\nmetadata: {name: big}\nspec: {note: " + strings.Repeat("x", 1600<<10) + "}\n",
+		"east/twice.yaml":   service("cart", "first") + "---\n" + service("cart", "second"),
+		"east/name.yaml":    "apiVersion: v1\nkind: Service\n",
+		"east/jobs.yaml":    "{apiVersion: batch/v1, kind: Job, metadata: {name: a}}\n---\n{apiVersion: batch/v1, kind: Job, metadata: {name: b}}\n",
+		"east/garbage.yaml": "\x00\x01\x02",
+	})
+	f := x.open()
+	x.run(f)
+	x.holds(cart, "first")
+	x.problem("more than the 1048576 that are taken")
+	x.problem("is in this file twice")
+	x.problem("the Service has no name: add metadata.name")
+	if p := x.problem("control characters are not allowed"); p.File != "garbage.yaml" {
+		t.Errorf("got %+v, want garbage.yaml", p)
+	}
+	if d := f.delivery(false); d.Unknown["Job.batch"] != 2 {
+		t.Errorf("got %v unknown, want two Jobs", d.Unknown)
+	}
+}
+
+func TestFolderThatCannotBeReadIsUnknownNotEmpty(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/cart.yaml": service("cart", "one")})
+	f := x.open()
+	x.run(f)
+	x.has(cart)
+	x.must(os.Rename(x.path("east"), x.path("away")))
+	if _, err := f.Identity(t.Context()); err == nil {
+		t.Fatal("got no error for a folder that is away")
+	}
+	time.Sleep(50 * time.Millisecond) // some scans
+	x.write("away/search.yaml", service("search", "x"))
+	x.must(os.Rename(x.path("away"), x.path("east")))
+	x.has(search)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.gone[cart] > 0 {
+		t.Error("an object was taken as deleted while its folder was away")
+	}
+}
+
+func TestFileThatIsEmptyForAMomentKeepsItsObjects(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.run(x.open())
+	x.has(cart)
+	x.must(os.Truncate(x.path("east/cart.yaml"), 0))
+	x.problem("the file is empty")
+	x.has(cart)
+	x.lacks(cart) // it stays so
+	x.noProblems()
+}
+
+func TestManagesThousandsOfFiles(t *testing.T) {
+	files := map[string]string{}
+	for i := range 3000 {
+		name := fmt.Sprintf("ns-%d", i)
+		files[fmt.Sprintf("east/%d/%s.yaml", i%30, name)] = "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + "}}\n"
+	}
+	x := newFixture(t, files)
+	x.run(x.open())
+	x.eventually("3000 namespaces", func() bool { return len(x.state) == 3000 })
+	start := time.Now()
+	x.write("east/7/more.yaml", service("cart", "x"))
+	x.has(cart)
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("one change took %s among 3000 files", took)
+	}
+}
+
+func TestOneAgentForAFolder(t *testing.T) {
+	x := newFixture(t, nil)
+	f := x.open()
+	if _, err := Open(slog.New(slog.DiscardHandler), f.cfg); err == nil || !strings.Contains(err.Error(), "another agent has") {
+		t.Fatalf("got %v, want that another agent has the folder", err)
+	}
+	f.Close()
+	second, err := Open(slog.New(slog.DiscardHandler), f.cfg)
+	if err != nil {
+		t.Fatalf("got %v after the first agent ended, want none", err)
+	}
+	second.Close()
+	f.lock = nil
+}
+
+func TestSaysWhyAFolderCannotBeOpened(t *testing.T) {
+	x := newFixture(t, map[string]string{"file": ""})
+	for _, tt := range []struct{ dir, cluster, want string }{
+		{"", "east", "Dir is missing"},
+		{x.dir, "West", "lower-case"},
+		{x.dir, "applied", "no cluster can be named"},
+		{x.dir, "west", "no such file"},
+		{x.dir, "file", "is a file, not a folder"},
+	} {
+		if _, err := Open(slog.New(slog.DiscardHandler), Config{Dir: tt.dir, Cluster: tt.cluster}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("dir %q, cluster %q: got %v, want %q", tt.dir, tt.cluster, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package folder
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/manifest"
+)
+
+// parsedFile is a file of the applied folder, or of its status folder.
+type parsedFile struct {
+	version version
+	settled bool
+	// ours says that the file carries Meshweir's label, even where the rest of it is damaged.
+	ours    bool
+	objects []*unstructured.Unstructured
+}
+
+// Managed returns the objects that Meshweir wrote, as they stand now. Those
+// whose file is damaged are left out.
+func (f *Folder) Managed(context.Context) (map[resource.Key]*unstructured.Unstructured, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	files, err := f.list(".")
+	if err != nil {
+		return nil, err
+	}
+	managed := map[resource.Key]*unstructured.Unstructured{}
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(files))) { // the first by name counts
+		for _, object := range files[name].objects {
+			if files[name].ours {
+				managed[keyOf(object)] = object
+			}
+		}
+	}
+	return managed, nil
+}
+
+// Apply makes one object stand as given. It writes only what differs, and
+// returns [ErrConflict] where somebody else's object stands.
+func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := keyOf(object)
+	for _, name := range f.claims[key] {
+		if !isApplied(name) {
+			return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, ErrConflict, name)
+		}
+	}
+	content, err := yaml.Marshal(object.Object)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", key, err)
+	}
+	name := fileName(key)
+	if err := f.writable(name, key); err != nil {
+		return err
+	}
+	if err := f.write(name, content); err != nil {
+		return fmt.Errorf("applying %s: %w", key, err)
+	}
+	return f.removeFiles(key, name)
+}
+
+// Delete takes away one object that Meshweir wrote. One that is gone already is no error.
+func (f *Folder) Delete(_ context.Context, key resource.Key) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.removeFiles(key, "")
+}
+
+// removeFiles removes the files of ours that hold the object and nothing else, but not except.
+func (f *Folder) removeFiles(key resource.Key, except string) error {
+	files, err := f.list(".")
+	if err != nil {
+		return err
+	}
+	for name, file := range files {
+		holds := slices.ContainsFunc(file.objects, func(o *unstructured.Unstructured) bool { return keyOf(o) == key })
+		if name == except || !file.ours || !holds {
+			continue
+		}
+		if len(file.objects) > 1 {
+			return fmt.Errorf("deleting %s: %w: %s holds other objects, too; take them apart", key, ErrConflict, name)
+		}
+		if err := f.applied.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("deleting %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// writable returns an error unless the file is absent, or ours.
+func (f *Folder) writable(name string, key resource.Key) error {
+	info, err := f.applied.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", key, err)
+	}
+	if file := f.parseApplied(name, info); !file.ours {
+		return fmt.Errorf("applying %s: %w: %s lacks the label %s: %s; rename or remove it", key, ErrConflict, name, resource.ManagedByLabel, resource.ManagedBy)
+	}
+	return nil
+}
+
+// list reads the manifests of the applied folder, or of its status folder, by
+// their paths. Files that have not changed are not read again.
+func (f *Folder) list(dir string) (map[string]parsedFile, error) {
+	entries, err := fs.ReadDir(f.applied.FS(), dir)
+	if err != nil {
+		return nil, fmt.Errorf("listing what was applied: %w", err)
+	}
+	files := make(map[string]parsedFile, len(entries))
+	for _, entry := range entries {
+		name := path.Join(dir, entry.Name())
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() || !isManifest(name) || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		files[name] = f.parseApplied(name, info)
+	}
+	for name := range f.parsed {
+		if _, ok := files[name]; !ok && path.Dir(name) == dir {
+			delete(f.parsed, name)
+		}
+	}
+	return files, nil
+}
+
+// keyOf returns the key under which an object of ours stands in an output.
+func keyOf(o *unstructured.Unstructured) resource.Key {
+	kind := o.GroupVersionKind()
+	return resource.Key{Group: kind.Group, Kind: kind.Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+// fileName returns the name of an object's file: "<Kind>[.group]_<namespace>_<name>.yaml".
+func fileName(key resource.Key) string {
+	name := strings.ReplaceAll(key.String(), "/", "_")
+	const longest = 240 // file systems take 255 bytes
+	if len(name) > longest {
+		sum := sha256.Sum256([]byte(name))
+		name = name[:longest-17] + "-" + hex.EncodeToString(sum[:8])
+	}
+	return name + ".yaml"
+}
+
+// labelled reports whether an object carries Meshweir's label.
+func labelled(o *unstructured.Unstructured) bool {
+	return o.GetLabels()[resource.ManagedByLabel] == resource.ManagedBy
+}
+
+func parseOurs(data []byte) (objects []*unstructured.Unstructured, ours bool) {
+	docs, problems := manifest.Read(data)
+	ours = true
+	for _, doc := range docs {
+		ours = ours && labelled(doc.Object)
+		objects = append(objects, doc.Object)
+	}
+	if len(problems) > 0 || len(docs) == 0 {
+		// Damaged: then the text must do, and what it holds is not known.
+		return nil, ours && bytes.Contains(data, []byte(resource.ManagedByLabel+": "+resource.ManagedBy))
+	}
+	return objects, ours
+}

@@ -1,0 +1,25 @@
+package agent
+
+import "github.com/meshweir/meshweir/pipeline/keyspace"
+
+// Kinds of the keyspaces that an agent reads and writes; their instance is the cluster.
+const (
+	snapshotKind = "snapshot"
+	appliedKind  = "applied"
+	outputKind   = "output"
+	statusKind   = "status"
+)
+
+// names are the keyspaces of one cluster.
+type names struct{ snapshot, applied, output, status keyspace.Name }
+
+func newNames(cluster string) (n names, err error) {
+	for kind, name := range map[string]*keyspace.Name{
+		snapshotKind: &n.snapshot, appliedKind: &n.applied, outputKind: &n.output, statusKind: &n.status,
+	} {
+		if *name, err = keyspace.NewName(kind, cluster); err != nil {
+			return names{}, err
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,199 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+// publisher brings what a source saw into the snapshot.
+type publisher struct {
+	log      *slog.Logger
+	cfg      Config
+	vitals   *vitals
+	owned    *keyspace.Owned
+	builder  *snapshot.Builder
+	incoming chan snapshot.Delivery
+	// onChange is called for each delivery: what is applied may stand differently now.
+	onChange func()
+
+	// pending counts the changes that are staged and not yet written; since is when the first was seen.
+	pending int
+	since   time.Time
+	synced  bool
+	// failures counts the attempts to write since the last that went well.
+	failures int
+}
+
+func (a *Agent) newPublisher(owned *keyspace.Owned, onChange func()) *publisher {
+	return &publisher{
+		log: a.log, cfg: a.cfg, vitals: a.vitals, owned: owned, builder: snapshot.NewBuilder(),
+		incoming: make(chan snapshot.Delivery), onChange: onChange,
+	}
+}
+
+// deliver hands a source's deliveries to run.
+func (p *publisher) deliver(ctx context.Context) func(snapshot.Delivery) {
+	return func(d snapshot.Delivery) {
+		select {
+		case p.incoming <- d:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (p *publisher) run(ctx context.Context) error {
+	check, beat := time.NewTicker(p.cfg.Check), time.NewTicker(p.cfg.Beat)
+	defer check.Stop()
+	defer beat.Stop()
+	var due <-chan time.Time
+	for {
+		var err error
+		select {
+		case d := <-p.incoming:
+			p.stage(ctx, d)
+			if p.failures > 0 {
+				continue // the next attempt has its time
+			}
+			if p.pending < p.cfg.Batch {
+				if due == nil {
+					due = time.After(p.cfg.Coalesce)
+				}
+				continue
+			}
+			err = p.flush(ctx)
+		case <-due:
+			err = p.flush(ctx)
+		case <-check.C:
+			if !p.synced || p.failures > 0 {
+				continue
+			}
+			err = p.done(ctx, p.owned.Check(ctx))
+		case <-beat.C:
+			p.beat(ctx)
+			continue
+		case <-ctx.Done():
+			return nil
+		}
+		if errors.Is(err, keyspace.ErrOwned) {
+			return err
+		}
+		due = nil
+		if p.failures > 0 {
+			due = time.After(backoff(p.failures))
+		}
+	}
+}
+
+// stage brings a delivery into the snapshot that is to be.
+func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
+	changes := p.builder.Update(d.Set, d.Deleted)
+	for _, key := range changes.Deleted {
+		p.owned.Delete(key.String())
+	}
+	for _, object := range changes.Set {
+		p.owned.Set(object.Key.String(), object.Value)
+	}
+	if d.Synced {
+		p.owned.Complete()
+		p.synced = true
+	}
+	if p.pending == 0 {
+		p.since = d.At
+	}
+	n := len(changes.Set) + len(changes.Deleted)
+	p.pending += n
+	p.vitals.changes.Add(ctx, int64(n))
+	p.count(ctx, d.Unknown)
+	p.onChange()
+}
+
+// count keeps the numbers of the heartbeat, and says once when there are kinds that are not taken.
+func (p *publisher) count(ctx context.Context, unknown map[string]int) {
+	kinds := p.builder.Kinds()
+	var isNew bool
+	p.vitals.update(func(b *Beat) {
+		for kind := range unknown {
+			_, known := b.Unknown[kind]
+			isNew = isNew || !known
+		}
+		b.Objects, b.Unknown = kinds, unknown
+		b.Problems = kinds[internalv1.KindManifestProblem+"."+resource.InternalGroup]
+	})
+	if isNew {
+		p.log.InfoContext(ctx, "kinds that no reader uses are left out", "kinds", slices.Sorted(maps.Keys(unknown)))
+	}
+}
+
+// flush writes what is staged. A trace of a change begins here.
+func (p *publisher) flush(ctx context.Context) error {
+	ctx, span := p.cfg.Tracer.Start(ctx, "agent.publish", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", p.pending),
+		attribute.String("meshweir.changed_at", p.since.UTC().Format(time.RFC3339Nano))))
+	defer span.End()
+	err := p.done(ctx, p.owned.Flush(ctx))
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, "publishing")
+	}
+	return err
+}
+
+// done notes how writing ended. What is staged stays so, and is written once Redis takes it.
+func (p *publisher) done(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if errors.Is(err, keyspace.ErrOwned) {
+		return err // run ends with it
+	}
+	first := p.vitals.setPublished(err)
+	switch {
+	case err == nil:
+		if p.failures > 0 {
+			p.log.InfoContext(ctx, "publishing goes on", "attempts", p.failures)
+		}
+		p.failures, p.pending = 0, 0
+		if first && p.synced {
+			p.log.InfoContext(ctx, "snapshot published", "objects", p.builder.Len())
+			p.beat(ctx)
+		}
+	case p.failures == 0:
+		p.log.WarnContext(ctx, "publishing pauses, it goes on once Redis takes it", "error", err)
+		p.failures++
+	default:
+		p.failures++
+	}
+	return err
+}
+
+// beat says that the agent lives, once it has the cluster's name for sure.
+func (p *publisher) beat(ctx context.Context) {
+	p.vitals.mu.Lock()
+	info, err := json.Marshal(p.vitals.beat)
+	published := p.vitals.published
+	p.vitals.mu.Unlock()
+	if !published {
+		return
+	}
+	if err == nil {
+		err = p.owned.Beat(ctx, info, 3*p.cfg.Beat)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.log.DebugContext(ctx, "heartbeat was not written", "error", fmt.Errorf("beating: %w", err))
+	}
+}

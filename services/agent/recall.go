@@ -1,0 +1,55 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+// recall returns what the stored snapshot holds of files. It waits for Redis.
+func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, error) {
+	type stored struct {
+		file  string
+		value []byte
+	}
+	replica, err := keyspace.NewReplica(a.store, keyspace.ReplicaConfig[stored]{
+		Names: []keyspace.Name{a.names.snapshot},
+		Decode: func(_ string, value []byte) (stored, error) {
+			var object struct {
+				Metadata struct {
+					Annotations map[string]string `json:"annotations"`
+				} `json:"metadata"`
+			}
+			err := json.Unmarshal(value, &object)
+			return stored{object.Metadata.Annotations[snapshot.FileAnnotation], slices.Clone(value)}, err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	following, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- replica.Run(following) }()
+	defer func() { <-ended }()
+	defer stop()
+	a.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", files)
+	select {
+	case <-replica.Synced():
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var objects []snapshot.Object
+	replica.View(func(v keyspace.View[stored]) {
+		for text, s := range v.All(a.names.snapshot) {
+			key, err := resource.ParseKey(text)
+			if err == nil && slices.Contains(files, s.file) {
+				objects = append(objects, snapshot.Object{Key: key, Value: s.value})
+			}
+		}
+	})
+	return objects, nil
+}

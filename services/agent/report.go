@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// refuseAll reports that the whole output is older than what was applied before:
+// Redis lost a part of its history. Whoever writes the output sees the report and begins a new epoch.
+func (p *applier) refuseAll(ctx context.Context, output map[resource.Key]wanted, at, last keyspace.Position) error {
+	for key := range output {
+		p.note(ctx, key, internalv1.Applied{
+			Result: internalv1.ResultRefused, Output: last.String(),
+			Message: fmt.Sprintf("the output is at %s, and was applied up to %s before", at, last),
+		})
+	}
+	return p.report(ctx)
+}
+
+// forget drops the reports of objects that are neither wanted nor there.
+func (p *applier) forget(output map[resource.Key]wanted, live map[resource.Key]*unstructured.Unstructured) {
+	for key := range p.reported {
+		_, isWanted := output[key]
+		if _, isThere := live[key]; !isWanted && !isThere {
+			delete(p.reported, key)
+			p.reports.Delete(key.String())
+		}
+	}
+}
+
+// report writes what is staged of the reports, all of which are known now.
+func (p *applier) report(ctx context.Context) error {
+	results := map[string]int{}
+	for _, record := range p.reported {
+		results[string(record.Result)]++
+	}
+	p.vitals.update(func(b *Beat) { b.Results = results })
+	p.reports.Complete()
+	if err := p.reports.Flush(ctx); err != nil {
+		return fmt.Errorf("reporting what was applied: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package snapshot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// Names of Istio's that decide what is taken.
+const (
+	defaultRootNamespace = "istio-system"
+	meshConfigMap        = "istio"
+	rootCertificates     = "istio-ca-root-cert"
+	meshField            = "mesh"
+	networkLabel         = "topology.istio.io/network"
+)
+
+// mesh is what one revision of Istio says about the namespaces it looks at.
+type mesh struct {
+	rootNamespace string
+	// selectors are Istio's discoverySelectors: a namespace that one of them matches is looked at. None means all.
+	selectors []labels.Selector
+}
+
+// isMesh reports whether a ConfigMap holds the mesh configuration of a revision: "istio", or "istio-<revision>".
+func isMesh(key resource.Key, data map[string]any) bool {
+	_, ok := data[meshField].(string)
+	return ok && (key.Name == meshConfigMap || strings.HasPrefix(key.Name, meshConfigMap+"-"))
+}
+
+// reduceConfigMap leaves Istio's mesh configuration to a ConfigMap that holds one, once it can be read.
+func reduceConfigMap(object map[string]any, key resource.Key) error {
+	data, _ := object["data"].(map[string]any)
+	if !isMesh(key, data) {
+		return nil
+	}
+	if _, err := parseMesh(data); err != nil {
+		return err
+	}
+	object["data"] = newTree([]string{meshField, "meshNetworks"}).keep(data)
+	return nil
+}
+
+func parseMesh(data map[string]any) (mesh, error) {
+	text, _ := data[meshField].(string)
+	var config struct {
+		RootNamespace      string                  `json:"rootNamespace"`
+		DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+		return mesh{}, fmt.Errorf("reading data.mesh, Istio's mesh configuration: %w: correct it, Istio cannot read it either", err)
+	}
+	m := mesh{rootNamespace: config.RootNamespace}
+	if m.rootNamespace == "" {
+		m.rootNamespace = defaultRootNamespace
+	}
+	for i, s := range config.DiscoverySelectors {
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		if err != nil {
+			return mesh{}, fmt.Errorf("reading discoverySelectors[%d] of data.mesh: %w: correct it, Istio cannot read it either", i, err)
+		}
+		m.selectors = append(m.selectors, selector)
+	}
+	return m, nil
+}
+
+// selects reports whether Istio looks at a namespace. Its root namespace always counts.
+func (m mesh) selects(namespace string, of labels.Set) bool {
+	return len(m.selectors) == 0 || namespace == m.rootNamespace ||
+		slices.ContainsFunc(m.selectors, func(s labels.Selector) bool { return s.Matches(of) })
+}
+
+// selected reports whether any revision of Istio looks at a namespace. A
+// cluster without Istio, or whose configuration is not known, drops nothing.
+func selected(meshes map[resource.Key]mesh, namespace string, of labels.Set) bool {
+	for _, m := range meshes {
+		if m.selects(namespace, of) {
+			return true
+		}
+	}
+	return len(meshes) == 0
+}

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/folder"
+)
+
+// applyStatuses makes the statuses stand as they should. Statuses of objects
+// that are gone are left; whoever wrote them will see that they are.
+func (p *applier) applyStatuses(ctx context.Context, statuses map[resource.Key]map[string]any, at keyspace.Position) error {
+	if p.target.LastApplied(statusKind).Compare(at) > 0 {
+		return nil
+	}
+	live, err := p.target.Statuses(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for key, status := range statuses {
+		stamped := stampTransitions(status, live[key], time.Now())
+		if status == nil || reflect.DeepEqual(stamped, live[key]) {
+			continue
+		}
+		err := p.target.SetStatus(ctx, key, stamped)
+		switch {
+		case errors.Is(err, folder.ErrGone):
+		case errors.Is(err, folder.ErrConflict):
+			p.log.WarnContext(ctx, "status is not applied", "key", key.String(), "error", err)
+		case err != nil:
+			errs = append(errs, err)
+		}
+	}
+	for key := range live {
+		if _, ok := statuses[key]; !ok {
+			errs = append(errs, p.target.SetStatus(ctx, key, nil))
+		}
+	}
+	return errors.Join(append(errs, p.target.SetLastApplied(statusKind, at))...)
+}
+
+// stampTransitions returns a status whose conditions say when they last changed
+// their status: what old says where it has the same condition with the same status, now elsewhere.
+// Conditions are found at any depth; the lists around them (Gateway API's listeners
+// and parents) are matched by what identifies their items.
+func stampTransitions(status, old map[string]any, now time.Time) map[string]any {
+	stamped, _ := stamp(status, old, "", now).(map[string]any)
+	return stamped
+}
+
+func stamp(value, old any, field string, now time.Time) any {
+	switch v := value.(type) {
+	case map[string]any:
+		before, _ := old.(map[string]any)
+		out := make(map[string]any, len(v)+1)
+		for name, below := range v {
+			out[name] = stamp(below, before[name], name, now)
+		}
+		if field == "conditions" {
+			out["lastTransitionTime"] = transition(v, before, now)
+		}
+		return out
+	case []any:
+		before, _ := old.([]any)
+		known := make(map[string]any, len(before))
+		for _, item := range before {
+			known[identity(item, field)] = item
+		}
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = stamp(item, known[identity(item, field)], field, now)
+		}
+		return out
+	default:
+		return value
+	}
+}
+
+func transition(condition, before map[string]any, now time.Time) string {
+	if since, ok := before["lastTransitionTime"].(string); ok && before["status"] == condition["status"] {
+		return since
+	}
+	return now.UTC().Format(time.RFC3339)
+}
+
+// identity tells the items of a status's list apart.
+func identity(item any, field string) string {
+	object, _ := item.(map[string]any)
+	var id []any
+	switch field {
+	case "conditions":
+		id = []any{object["type"]}
+	case "parents":
+		id = []any{object["parentRef"], object["controllerName"]}
+	case "ancestors":
+		id = []any{object["ancestorRef"], object["controllerName"]}
+	default:
+		id = []any{object["name"]}
+	}
+	text, err := json.Marshal(id)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

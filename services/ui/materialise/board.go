@@ -1,0 +1,192 @@
+package materialise
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// board knows which rows are dirty and holds the rows of the last pass.
+type board struct {
+	log   *slog.Logger
+	store *keyspace.Store
+
+	mu sync.Mutex // guards dirty and lineage, which followed changes touch
+	// dirty holds the keys whose rows may differ, by cluster; a cluster with none has a record that may.
+	dirty   map[string]map[string]struct{}
+	lineage view.Lineage
+
+	// The rest is touched by one pass at a time.
+	clusters map[string]*cluster
+	// list is view/clusters.
+	list *target
+}
+
+// cluster is what the last pass made of one cluster.
+type cluster struct {
+	record view.Cluster
+	// known is whether the last pass found the cluster's snapshot complete; whole, whether any pass did.
+	known, whole bool
+	rows         map[string]view.Row
+	// to is nil when the cluster's name is too long to name its rows.
+	to *target
+}
+
+// target is a view that is written.
+type target struct {
+	derived *keyspace.Derived
+	// owed says that something is staged that no flush has written yet.
+	owed bool
+}
+
+// owed is a view that is to be written, as computed from inputs.
+type owed struct {
+	to     *target
+	inputs keyspace.Vector
+}
+
+func newBoard(log *slog.Logger, store *keyspace.Store) *board {
+	return &board{
+		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{},
+		clusters: map[string]*cluster{}, list: &target{derived: store.Derived(view.ClustersName)},
+	}
+}
+
+// mark notes what a change makes dirty: the row of the object, and those of what an output was made from.
+func (b *board) mark(e keyspace.Event[view.Fact]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	name := e.Name.Instance()
+	keys := b.dirtyKeys(name)
+	for _, c := range e.Changes {
+		keys[c.Key] = struct{}{}
+		if e.Name.Kind() != view.KindOutput {
+			continue
+		}
+		for _, source := range b.lineage.Move(view.Ref{Cluster: name, Key: c.Key}, c.Old.Sources, c.New.Sources) {
+			b.dirtyKeys(source.Cluster)[source.Key] = struct{}{}
+		}
+	}
+}
+
+func (b *board) dirtyKeys(cluster string) map[string]struct{} {
+	keys := b.dirty[cluster]
+	if keys == nil {
+		keys = map[string]struct{}{}
+		b.dirty[cluster] = keys
+	}
+	return keys
+}
+
+// remember takes the stored record of a cluster, for as long as the cluster is not known.
+func (b *board) remember(name string, record view.Cluster) { b.cluster(name).record = record }
+
+func (b *board) cluster(name string) *cluster {
+	if c, ok := b.clusters[name]; ok {
+		return c
+	}
+	c := &cluster{rows: map[string]view.Row{}}
+	b.clusters[name] = c
+	rows, err := view.ResourcesName(name)
+	if err != nil {
+		b.log.Warn("a cluster's resources cannot be shown: its name is too long", "cluster", name, "error", err)
+		return c
+	}
+	c.to = &target{derived: b.store.Derived(rows)}
+	return c
+}
+
+// compute stages what the dirty rows have become and returns the views that are
+// to be written: those that something was staged for, or all.
+func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	dirty := b.dirty
+	b.dirty = map[string]map[string]struct{}{}
+	for name := range dirty {
+		if view.SourcesOf(v, name).Exist() { // an annotation may name a cluster that nobody has seen
+			b.cluster(name)
+		}
+	}
+	if all {
+		for name := range b.clusters {
+			dirty[name] = dirty[name] // a nil set of keys will do
+		}
+	}
+	vector := v.Vector()
+	var result []owed
+	for _, name := range slices.Sorted(maps.Keys(b.clusters)) {
+		c := b.clusters[name]
+		if keys, is := dirty[name]; is {
+			b.computeCluster(v, name, c, keys)
+		}
+		if c.to != nil && c.whole && (all || c.to.owed) {
+			result = append(result, owed{c.to, rowInputs(vector, name)})
+		}
+	}
+	b.list.derived.Complete()
+	if all || b.list.owed {
+		result = append(result, owed{b.list, vector})
+	}
+	return result
+}
+
+// computeCluster stages the dirty rows of a cluster and its record. A cluster
+// that is not known keeps its rows; once it is known again, all of them are made anew.
+func (b *board) computeCluster(v keyspace.View[view.Fact], name string, c *cluster, dirty map[string]struct{}) {
+	sources := view.SourcesOf(v, name)
+	known := sources.Metas.Known()
+	if known && !c.known {
+		dirty = sources.Keys(maps.Keys(c.rows))
+	}
+	c.known, c.whole = known, c.whole || known
+	if known && c.to != nil {
+		for key := range dirty {
+			row, ok := view.RowOf(sources.Facts(key, b.lineage))
+			c.stage(b, key, row, ok)
+		}
+		c.to.derived.Complete()
+		c.to.owed = true
+	}
+	c.record = view.ClusterOf(c.record, sources.Metas, maps.All(c.rows))
+	if value, err := (view.Record{Cluster: &c.record}).Encode(); err == nil {
+		b.list.derived.Set(name, value)
+		b.list.owed = true
+	} else {
+		b.log.Error("a record cannot be encoded", "cluster", name, "error", err)
+	}
+}
+
+func (c *cluster) stage(b *board, key string, row view.Row, ok bool) {
+	if !ok {
+		if _, had := c.rows[key]; had {
+			delete(c.rows, key)
+			c.to.derived.Delete(key)
+		}
+		return
+	}
+	value, err := view.Record{Row: &row}.Encode()
+	if err != nil {
+		b.log.ErrorContext(context.Background(), "a row cannot be encoded", "key", key, "error", err)
+		return
+	}
+	c.rows[key] = row
+	c.to.derived.Set(key, value)
+}
+
+// rowInputs are the positions of what the rows of a cluster are made from: its
+// own keyspaces, and the outputs of all, which name their sources.
+func rowInputs(all keyspace.Vector, cluster string) keyspace.Vector {
+	inputs := keyspace.Vector{}
+	for name, at := range all {
+		if name.Instance() == cluster || name.Kind() == view.KindOutput {
+			inputs[name] = at
+		}
+	}
+	return inputs
+}

@@ -1,0 +1,69 @@
+package materialise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// pass computes what is dirty and writes what is owed; with check, everything is compared with what is stored.
+func (m *Materialiser) pass(ctx context.Context, check bool) error {
+	if !m.remembered {
+		if err := m.remember(ctx); err != nil {
+			return err
+		}
+		m.remembered = true
+	}
+	var all []owed
+	m.replica.View(func(v keyspace.View[view.Fact]) { all = m.board.compute(v, check) })
+	var errs []error
+	for _, o := range all {
+		errs = append(errs, o.write(ctx, check)) // whatever becomes of the others
+	}
+	return errors.Join(errs...)
+}
+
+func (o owed) write(ctx context.Context, check bool) error {
+	write := o.to.derived.Flush
+	if check {
+		write = o.to.derived.Check
+	}
+	if err := write(ctx, o.inputs); err != nil {
+		return err
+	}
+	o.to.owed = false
+	return nil
+}
+
+// remember reads what the views said of clusters, for those that are not known now.
+func (m *Materialiser) remember(ctx context.Context) error {
+	stored, err := keyspace.NewReplica(m.store, keyspace.ReplicaConfig[view.Record]{
+		Names: []keyspace.Name{view.ClustersName}, Decode: view.DecodeRecord,
+	})
+	if err != nil {
+		return fmt.Errorf("reading the stored clusters: %w", err)
+	}
+	reading, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		stored.Run(reading) //nolint:errcheck // it ends with its context only
+	}()
+	select {
+	case <-stored.Synced():
+	case <-ctx.Done():
+	}
+	stop()
+	<-done
+	stored.View(func(v keyspace.View[view.Record]) {
+		for name, record := range v.All(view.ClustersName) {
+			if record.Cluster != nil {
+				m.board.remember(name, *record.Cluster)
+			}
+		}
+	})
+	return ctx.Err()
+}

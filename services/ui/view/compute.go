@@ -1,0 +1,125 @@
+package view
+
+import (
+	"cmp"
+	"iter"
+	"strings"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// Facts is all that is known of one key of one cluster; nil for what a keyspace does not hold.
+type Facts struct {
+	Live, Wanted, Status, Applied *Fact
+	// Outputs are the objects that were made from this one, sorted.
+	Outputs []Ref
+}
+
+// RowOf makes the row of an object. ok is false when there is nothing to show.
+func RowOf(f Facts) (row Row, ok bool) {
+	object := f.Live
+	switch {
+	case f.Live != nil:
+		row.Place = PlaceLive
+	case f.Wanted != nil:
+		row.Place, object = PlaceWanted, f.Wanted
+	case f.Applied != nil && f.Applied.Applied.Problem():
+		row.Place, row.Managed = PlaceGone, true
+	default:
+		return Row{}, false
+	}
+	if object != nil {
+		row.File, row.Created, row.Labels, row.Detail, row.Manifest = object.File, object.Created, object.Labels, object.Detail, object.Manifest
+		row.Managed = object.Managed || f.Wanted != nil
+		row.Sources = object.Sources
+	}
+	if f.Wanted != nil {
+		row.Sources = f.Wanted.Sources
+		row.Applied = &Applied{Result: ResultPending}
+	}
+	if f.Applied != nil && tells(f.Applied.Applied, row, f.Wanted != nil) {
+		row.Applied = f.Applied.Applied
+	}
+	if f.Status != nil {
+		row.Conditions = f.Status.Conditions
+	}
+	row.Outputs = f.Outputs
+	return row, true
+}
+
+// tells reports whether an agent's result is about the object as it is now: a
+// record of a removal stays behind, also when somebody then writes the object by hand.
+func tells(a *Applied, row Row, wanted bool) bool {
+	return a.Problem() || a != nil && a.Result == internalv1.ResultApplied && (wanted || row.Managed)
+}
+
+// Metas are what the keyspaces of one cluster say of themselves.
+type Metas struct{ Snapshot, Output, Applied keyspace.Meta }
+
+// Known reports whether the cluster's snapshot is there and whole.
+func (m Metas) Known() bool { return m.Snapshot.Exists() && m.Snapshot.Complete }
+
+// ClusterOf makes the record of a cluster from its rows. Where the cluster is not
+// known, it is the record as it was before, marked.
+func ClusterOf(before Cluster, metas Metas, rows iter.Seq2[string, Row]) Cluster {
+	if !metas.Known() {
+		before.Known = false
+		return before
+	}
+	c := Cluster{
+		Known: true, Owner: metas.Snapshot.Owner,
+		Snapshot: standOf(metas.Snapshot), Output: standOf(metas.Output), Applied: standOf(metas.Applied),
+		Kinds: map[string]int{}, Results: map[internalv1.Result]int{},
+	}
+	for key, row := range rows {
+		c.add(key, row)
+	}
+	return c
+}
+
+func (c *Cluster) add(key string, row Row) {
+	for _, p := range row.Problems() {
+		if p.Severity == SeverityError {
+			c.Errors++
+		} else {
+			c.Warnings++
+		}
+	}
+	if row.Applied != nil {
+		c.Results[row.Applied.Result]++
+	}
+	kind, _, _ := strings.Cut(key, "/")
+	if row.Place != PlaceLive || strings.HasSuffix(kind, "."+resource.InternalGroup) {
+		return
+	}
+	c.Objects++
+	c.Kinds[kind]++
+	if row.Managed {
+		c.Managed++
+	}
+	if kind == "Namespace" {
+		c.Namespaces++
+	}
+}
+
+func standOf(m keyspace.Meta) Stand {
+	if !m.Exists() {
+		return Stand{}
+	}
+	return Stand{Position: m.Position.String(), Complete: m.Complete, ChangedAt: m.ChangedAt.UTC()}
+}
+
+// CompareKeys orders keys for people: by kind, namespace and name.
+func CompareKeys(a, b string) int {
+	x, errX := resource.ParseKey(a)
+	y, errY := resource.ParseKey(b)
+	if errX != nil || errY != nil {
+		return strings.Compare(a, b)
+	}
+	return cmp.Or(
+		strings.Compare(x.Kind, y.Kind), strings.Compare(x.Group, y.Group),
+		strings.Compare(x.Namespace, y.Namespace), strings.Compare(x.Name, y.Name),
+	)
+}

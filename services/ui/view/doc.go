@@ -1,0 +1,20 @@
+// Package view holds what the pages of the ui read, and the pure functions that
+// make it from what the other services write.
+//
+// # Data model
+//
+//	view/clusters            one [Cluster] for each cluster, under its name
+//	view/resources.<cluster> one [Row] for each object of a cluster, under its key
+//
+// Both are of the one type [Record], so that one replica follows them all. A row
+// is small: names, conditions, what became of an output, and its lineage (what
+// it was made from, what was made from it). The body of an object stays where
+// it is, in snapshot/<cluster> or output/<cluster>.
+//
+// A row exists for what a cluster holds (snapshot), for what it should hold
+// (output), and for what it could not take (applied). It is made by [RowOf] from
+// up to four [Fact]s about one key; [ClusterOf] counts the rows of a cluster.
+//
+// While a cluster's snapshot is missing or not complete, its rows stay as they
+// were and its Cluster says so: unknown is not gone.
+package view

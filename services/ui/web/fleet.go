@@ -1,0 +1,147 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// Fleet is all that pages show, at one moment. It does not change.
+type Fleet struct {
+	// Clusters are sorted by name.
+	Clusters []*Cluster
+	// Stale is since when Redis cannot be reached; zero when it can.
+	Stale time.Time
+}
+
+// Cluster is one cluster of a fleet.
+type Cluster struct {
+	Name string `json:"name"`
+	view.Cluster
+	Beat Beat `json:"heartbeat"`
+	// Items are sorted by kind, namespace and name.
+	Items []*Item `json:"-"`
+}
+
+// Beat is what the heartbeats of an agent say.
+type Beat struct {
+	// Alive is true while heartbeats come.
+	Alive bool `json:"alive"`
+	// Since is when this ui saw them begin or end; zero when it has not looked yet.
+	Since time.Time `json:"since,omitzero"`
+	// Version is that of the agent, where it says so.
+	Version string `json:"version,omitempty"`
+	// StartedAt is when the agent started, where it says so.
+	StartedAt time.Time `json:"started_at,omitzero"`
+	// Unknown counts the objects, by kind, that the agent takes no notice of.
+	Unknown map[string]int `json:"unknown,omitempty"`
+}
+
+// parseBeat reads the info of a heartbeat. What it does not say stays zero.
+func parseBeat(info []byte) Beat {
+	var b Beat
+	_ = json.Unmarshal(info, &b) // an agent of another version may say other things
+	b.Alive, b.Since = true, time.Time{}
+	return b
+}
+
+// Item is a row with what tables need at hand.
+type Item struct {
+	Ref view.Ref
+	Key resource.Key
+	view.Row
+	Found []view.Problem
+	// text is what a search looks through, in lower case.
+	text string
+}
+
+func newItem(cluster, key string, row view.Row) *Item {
+	parsed, err := resource.ParseKey(key)
+	if err != nil {
+		parsed = resource.Key{Kind: "Unknown", Name: key}
+	}
+	it := &Item{Ref: view.Ref{Cluster: cluster, Key: key}, Key: parsed, Row: row, Found: row.Problems()}
+	var b strings.Builder
+	add := func(parts ...string) {
+		for _, part := range parts {
+			b.WriteString(strings.ToLower(part))
+		}
+		b.WriteByte('\n')
+	}
+	add(key)
+	add(parsed.Namespace, "/", parsed.Name)
+	add(row.Detail)
+	add(row.File)
+	for name, value := range row.Labels {
+		add(name, "=", value)
+	}
+	for _, p := range it.Found {
+		add(p.Title, " ", p.Message)
+	}
+	it.text = b.String()
+	return it
+}
+
+// Status is what a table says of an item in one word.
+type Status string
+
+// The statuses, worst first.
+const (
+	StatusError   Status = "error"
+	StatusWarning Status = "warning"
+	StatusPending Status = "pending"
+	StatusOK      Status = "ok"
+	StatusPlain   Status = "plain"
+)
+
+// Status returns the worst that is known of the item; plain when there is nothing to judge.
+func (it *Item) Status() Status {
+	switch {
+	case len(it.Found) > 0:
+		return Status(it.Found[0].Severity)
+	case it.Applied != nil && it.Applied.Result == view.ResultPending:
+		return StatusPending
+	case it.Applied != nil || len(it.Conditions) > 0:
+		return StatusOK
+	default:
+		return StatusPlain
+	}
+}
+
+func (s Status) rank() int {
+	return slices.Index([]Status{StatusError, StatusWarning, StatusPending, StatusOK, StatusPlain}, s)
+}
+
+// cluster returns the cluster of a name, or nil.
+func (f *Fleet) cluster(name string) *Cluster {
+	i, ok := slices.BinarySearchFunc(f.Clusters, name, func(c *Cluster, name string) int { return strings.Compare(c.Name, name) })
+	if !ok {
+		return nil
+	}
+	return f.Clusters[i]
+}
+
+// item returns the item that ref names, or nil.
+func (f *Fleet) item(ref view.Ref) *Item {
+	c := f.cluster(ref.Cluster)
+	key, err := resource.ParseKey(ref.Key)
+	if c == nil || err != nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(c.Items, key, func(it *Item, key resource.Key) int { return compareKeys(it.Key, key) })
+	if !ok {
+		return nil
+	}
+	return c.Items[i]
+}
+
+// compareKeys orders keys as people do: by kind, namespace and name.
+func compareKeys(a, b resource.Key) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}

@@ -1,0 +1,198 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// mirror follows the views and the heartbeats, and makes fleets of them. What a
+// view that vanished or is being written anew does not show yet stays as it was.
+type mirror struct {
+	log     *slog.Logger
+	store   *keyspace.Store
+	replica *keyspace.Replica[view.Record]
+
+	mu       sync.Mutex // guards what follows
+	clusters map[string]view.Cluster
+	items    map[string]map[string]*Item
+	sorted   map[string][]*Item // of items; a cluster whose items changed has none
+	beats    map[string]Beat
+	stale    time.Time
+	// partial holds the views that were seen incomplete: what they dropped may come back.
+	partial map[keyspace.Name]bool
+	current *Fleet        // nil when something changed since
+	moved   chan struct{} // closed, and replaced, when something changes
+}
+
+func newMirror(log *slog.Logger, store *keyspace.Store) (*mirror, error) {
+	m := &mirror{
+		log: log, store: store, clusters: map[string]view.Cluster{}, items: map[string]map[string]*Item{},
+		sorted: map[string][]*Item{}, beats: map[string]Beat{}, partial: map[keyspace.Name]bool{}, moved: make(chan struct{}),
+	}
+	var err error
+	m.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[view.Record]{
+		Kinds: []string{view.KindView}, Decode: view.DecodeRecord, OnChange: m.changed,
+	})
+	return m, err
+}
+
+// fleet returns the newest fleet, and a channel that is closed when there is a newer one.
+func (m *mirror) fleet() (*Fleet, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil {
+		m.current = m.build()
+	}
+	return m.current, m.moved
+}
+
+func (m *mirror) build() *Fleet {
+	f := &Fleet{Stale: m.stale}
+	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
+		if m.sorted[name] == nil {
+			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+		}
+		f.Clusters = append(f.Clusters, &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name], Items: m.sorted[name]})
+	}
+	return f
+}
+
+// move says that there is a newer fleet. The caller holds mu.
+func (m *mirror) move() {
+	m.current = nil
+	close(m.moved)
+	m.moved = make(chan struct{})
+}
+
+func (m *mirror) changed(e keyspace.Event[view.Record]) {
+	var whole map[string]view.Record
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !e.Meta.Complete {
+		m.partial[e.Name] = true
+	} else if m.partial[e.Name] {
+		delete(m.partial, e.Name)
+		m.replica.View(func(v keyspace.View[view.Record]) { whole = maps.Collect(v.All(e.Name)) })
+	}
+	if e.Name == view.ClustersName {
+		m.changeClusters(e, whole)
+	} else if cluster, ok := view.ClusterOfResources(e.Name); ok {
+		m.changeRows(cluster, e, whole)
+	}
+	m.move()
+}
+
+func (m *mirror) changeClusters(e keyspace.Event[view.Record], whole map[string]view.Record) {
+	for _, c := range e.Changes {
+		switch {
+		case c.HasNew && c.New.Cluster != nil:
+			m.clusters[c.Key] = *c.New.Cluster
+		case e.Meta.Complete:
+			delete(m.clusters, c.Key)
+		}
+	}
+	if whole != nil {
+		maps.DeleteFunc(m.clusters, func(name string, _ view.Cluster) bool { _, ok := whole[name]; return !ok })
+	}
+}
+
+func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole map[string]view.Record) {
+	items := m.items[cluster]
+	if items == nil {
+		items = map[string]*Item{}
+		m.items[cluster] = items
+	}
+	for _, c := range e.Changes {
+		switch {
+		case c.HasNew && c.New.Row != nil:
+			items[c.Key] = newItem(cluster, c.Key, *c.New.Row)
+		case e.Meta.Complete:
+			delete(items, c.Key)
+		}
+	}
+	if whole != nil {
+		maps.DeleteFunc(items, func(key string, _ *Item) bool { _, ok := whole[key]; return !ok })
+	}
+	delete(m.sorted, cluster)
+}
+
+// run follows until ctx ends, and looks for heartbeats at every interval.
+func (m *mirror) run(ctx context.Context, every time.Duration) error {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			m.look(ctx, every)
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return m.replica.Run(ctx)
+}
+
+// look reads the heartbeats, which make no events. Whether Redis answers shows by the way.
+func (m *mirror) look(ctx context.Context, atMost time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	m.mu.Lock()
+	names := make([]keyspace.Name, 0, len(m.clusters))
+	for cluster := range m.clusters {
+		names = append(names, view.SourceName(view.KindSnapshot, cluster))
+	}
+	m.mu.Unlock()
+	if len(names) == 0 {
+		names = append(names, view.ClustersName) // to hear whether Redis answers
+	}
+	live, err := m.store.Beats(ctx, names...)
+	m.heard(names, live, err, time.Now())
+}
+
+// heard takes heartbeats, or that Redis did not answer, and moves on where that is news.
+func (m *mirror) heard(names []keyspace.Name, live map[keyspace.Name][]byte, err error, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil {
+		if m.stale.IsZero() {
+			m.stale = now
+			m.move()
+		}
+		return
+	}
+	news := !m.stale.IsZero()
+	m.stale = time.Time{}
+	for _, name := range names {
+		info, alive := live[name]
+		before, known := m.beats[name.Instance()]
+		now := Beat{Since: now}
+		if alive {
+			info := parseBeat(info)
+			info.Since = now.Since
+			now = info
+		} else {
+			now.Version = before.Version
+		}
+		if known && before.Alive == now.Alive {
+			now.Since = before.Since
+		}
+		if !known || before.Alive != now.Alive || before.Version != now.Version || !before.StartedAt.Equal(now.StartedAt) ||
+			!maps.Equal(before.Unknown, now.Unknown) {
+			m.beats[name.Instance()] = now
+			news = true
+		}
+	}
+	if news {
+		m.move()
+	}
+}

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// renderer executes the templates of all pages.
+type renderer struct {
+	templates *template.Template
+	version   string
+}
+
+// region is a part of a page that stays true while the page is open.
+type region struct {
+	name string
+	html template.HTML
+	hash uint64
+}
+
+func newRenderer(a *assets, version string) (*renderer, error) {
+	t := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
+		"asset": a.url, "num": number, "plural": plural, "moment": moment, "short": short, "href": Href, "kindName": kindName, "dict": dict,
+	})
+	t, err := t.ParseFS(files, "*/*.tmpl")
+	if err != nil {
+		return nil, fmt.Errorf("parsing templates: %w", err)
+	}
+	return &renderer{t, version}, nil
+}
+
+// regions renders the live parts of a page.
+func (r *renderer) regions(p *page, data any) ([]region, error) {
+	regions := make([]region, len(p.regions))
+	for i, name := range p.regions {
+		var b bytes.Buffer
+		if err := r.templates.ExecuteTemplate(&b, p.name+"/"+name, data); err != nil {
+			return nil, fmt.Errorf("rendering %s/%s: %w", p.name, name, err)
+		}
+		sum := fnv.New64a()
+		sum.Write(b.Bytes())                                              //nolint:errcheck // a hash takes everything
+		regions[i] = region{name, template.HTML(b.String()), sum.Sum64()} //nolint:gosec // it is a template's output
+	}
+	return regions, nil
+}
+
+// stateOf names what a set of regions shows.
+func stateOf(regions []region) string {
+	sum := fnv.New64a()
+	for _, r := range regions {
+		fmt.Fprintf(sum, "%s=%x;", r.name, r.hash)
+	}
+	return strconv.FormatUint(sum.Sum64(), 16)
+}
+
+// frame is what the layout shows around a page.
+type frame struct {
+	Title   string
+	Page    string
+	Version string
+	// Live is the address of the page's events; empty for a page that has none.
+	Live string
+	// API is the address of the page's JSON twin; empty for none.
+	API string
+	// Regions are the rendered live parts of the page, by name.
+	Regions map[string]template.HTML
+	// Data is the page's own struct.
+	Data any
+}
+
+// document renders a whole page.
+func (r *renderer) document(f frame) ([]byte, error) {
+	f.Version = r.version
+	var b bytes.Buffer
+	if err := r.templates.ExecuteTemplate(&b, "top", f); err != nil {
+		return nil, fmt.Errorf("rendering %s: %w", f.Page, err)
+	}
+	if err := r.templates.ExecuteTemplate(&b, f.Page, f); err != nil {
+		return nil, fmt.Errorf("rendering %s: %w", f.Page, err)
+	}
+	if err := r.templates.ExecuteTemplate(&b, "bottom", f); err != nil {
+		return nil, fmt.Errorf("rendering %s: %w", f.Page, err)
+	}
+	return b.Bytes(), nil
+}
+
+// number writes a count with thin groups of three: 12,345.
+func number(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// plural writes a count with its noun: plural 2 "problem" "problems".
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}
+
+// moment writes a time so that it stays true without a script, which makes it relative to now.
+func moment(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"))) //nolint:gosec // made of digits
+}
+
+// short cuts what people compare by its beginning, such as an identity.
+func short(text string) string {
+	if len(text) <= 13 {
+		return text
+	}
+	return text[:12] + "…"
+}
+
+// kindName returns the kind of "Kind[.group]".
+func kindName(kind string) string {
+	name, _, _ := strings.Cut(kind, ".")
+	return name
+}
+
+// dict hands several values to a template.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict takes names and values, and got %d", len(pairs))
+	}
+	d := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict takes names, and got %v", pairs[i])
+		}
+		d[name] = pairs[i+1]
+	}
+	return d, nil
+}

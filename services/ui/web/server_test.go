@@ -1,0 +1,448 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// site is a running server, and what writes the views that it shows.
+type site struct {
+	t        *testing.T
+	client   redis.UniversalClient
+	store    *keyspace.Store
+	url      string
+	server   *Server
+	http     *http.Client
+	clusters *keyspace.Derived
+	rows     *keyspace.Derived
+	stop     func()
+}
+
+const cart = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
+
+// newSite runs a server on a fleet of one cluster, east, with one row.
+func newSite(t *testing.T, cfg Config) *site {
+	t.Helper()
+	client := pipelinetest.Embedded(t)
+	log := slog.New(slog.DiscardHandler)
+	store, err := keyspace.NewStore(log, client, keyspace.Config{Block: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := view.ResourcesName("east")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, client: client, store: store, clusters: store.Derived(view.ClustersName), rows: store.Derived(rows)}
+	s.clusters.Complete()
+	s.rows.Complete()
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "cart.example"})
+	snapshot := store.Owned("snapshot/east", "uid")
+	snapshot.Set(cart, []byte(`{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"name":"cart"},"spec":{"hostnames":["<cart>.example"]}}`))
+	snapshot.Complete()
+	if err := snapshot.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Beat(t.Context(), []byte(`{"version":"v7"}`), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.BeatEvery == 0 {
+		cfg.BeatEvery = 50 * time.Millisecond
+	}
+	if cfg.Interval == 0 {
+		cfg.Interval = 20 * time.Millisecond
+	}
+	s.url = "http://" + cfg.Listener.Addr().String()
+	if s.server, err = New(log, store, cfg); err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	s.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.server.Run(ctx) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+		transport.CloseIdleConnections()
+	})
+	t.Cleanup(s.stop)
+	return s
+}
+
+// set writes a row, and the cluster that has it.
+func (s *site) set(key string, row view.Row) {
+	s.t.Helper()
+	record := view.Record{Row: &row}
+	value, err := record.Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.rows.Set(key, value)
+	value, err = view.Record{Cluster: &view.Cluster{Known: true, Objects: 1}}.Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.clusters.Set("east", value)
+	s.flush()
+}
+
+func (s *site) flush() {
+	s.t.Helper()
+	for _, d := range []*keyspace.Derived{s.rows, s.clusters} {
+		if err := d.Flush(s.t.Context(), nil); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *site) request(method, path string, change func(*http.Request)) (*http.Response, string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	response, err := s.http.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func (s *site) get(path string) (int, string) {
+	s.t.Helper()
+	response, body := s.request(http.MethodGet, path, nil)
+	return response.StatusCode, body
+}
+
+func (s *site) eventually(path, text string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		_, body := s.get(path)
+		if strings.Contains(body, text) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s never said %q, but:\n%s", path, text, body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestPagesAndTheirTwins(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	tests := []struct {
+		path   string
+		status int
+		says   string
+	}{
+		{"/", 200, `href="/clusters/east"`},
+		{"/clusters/east", 200, "version v7"},
+		{"/clusters/west", 404, "There is nothing here"},
+		{"/resources", 200, "1 resource"},
+		{"/resources?q=nothing", 200, "Nothing matches"},
+		{"/resources?sort=odd", 400, "it can be kind, name"},
+		{"/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart", 200, "&lt;cart&gt;.example"},
+		{"/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/other", 404, "There is nothing here"},
+		{"/resources/east/Namespace/-/shop", 404, "There is nothing here"},
+		{"/nothing", 404, "There is nothing here"},
+		{"/api/", 200, `"connected": 1`},
+		{"/api/clusters/east", 200, `"version": "v7"`},
+		{"/api/clusters/west", 404, `"status": 404`},
+		{"/api/resources?q=cart", 200, `"object": "east:` + cart + `"`},
+		{"/api/resources?state=odd", 400, `"detail"`},
+		{"/api/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart", 200, `"from": "snapshot/east"`},
+		{"/api/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart?format=yaml", 200, "kind: HTTPRoute\n"},
+		{"/assets/none.js", 404, ""},
+	}
+	for _, tt := range tests {
+		status, body := s.get(tt.path)
+		if status != tt.status || !strings.Contains(body, tt.says) {
+			t.Errorf("%s answers %d, want %d and %q:\n%s", tt.path, status, tt.status, tt.says, body)
+		}
+		if strings.HasPrefix(tt.path, "/api/") && !strings.Contains(tt.path, "yaml") && !json.Valid([]byte(body)) {
+			t.Errorf("%s is no JSON: %s", tt.path, body)
+		}
+	}
+	for url := range s.server.assets.content {
+		if response, _ := s.request(http.MethodGet, url, nil); response.StatusCode != 200 || !strings.Contains(response.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s answers %s, cached as %q", url, response.Status, response.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestKeepsOthersOut(t *testing.T) {
+	s := newSite(t, Config{})
+	response, _ := s.request(http.MethodGet, "/", nil)
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'self';", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+		"Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
+	} {
+		if got := response.Header.Get(name); !strings.Contains(got, want) || strings.Contains(got, "unsafe") {
+			t.Errorf("%s is %q, want %q in it", name, got, want)
+		}
+	}
+	if response, _ := s.request(http.MethodGet, "/", func(r *http.Request) { r.Host = "rebound.example" }); response.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a request for another host answers %s", response.Status)
+	}
+	if response, _ := s.request(http.MethodGet, "/", func(r *http.Request) { r.Host = "localhost:1" }); response.StatusCode != http.StatusOK {
+		t.Errorf("a request for localhost answers %s", response.Status)
+	}
+	response, _ = s.request(http.MethodPost, "/", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("a POST from another site answers %s", response.Status)
+	}
+}
+
+func TestFlushedViewsKeepShowingWhatWasKnown(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/resources", "1 resource")
+	if err := s.client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("/", "Silent") // the heartbeat is gone, too
+	time.Sleep(200 * time.Millisecond)
+	if _, body := s.get("/resources"); !strings.Contains(body, "1 resource") {
+		t.Error("a flush took the rows from the page")
+	}
+	// What comes back complete counts, also where it is less.
+	s.rows.Delete(cart)
+	s.clusters.Set("east", []byte(`{"cluster":{"known":true}}`))
+	for _, d := range []*keyspace.Derived{s.rows, s.clusters} {
+		if err := d.Check(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.eventually("/resources", "No resources yet")
+}
+
+func TestSaysThatRedisIsAway(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	s.server.mirror.heard(nil, nil, context.DeadlineExceeded, time.Now())
+	_, body := s.get("/")
+	if !strings.Contains(body, "Redis cannot be reached") || !strings.Contains(body, "east") {
+		t.Errorf("the page does not say that Redis is away:\n%s", body)
+	}
+	for deadline := time.Now().Add(5 * time.Second); strings.Contains(body, "Redis cannot be reached"); _, body = s.get("/") {
+		if time.Now().After(deadline) {
+			t.Fatal("Redis answers, and the page does not say so")
+		}
+	}
+}
+
+// event is a server-sent event.
+type event struct{ name, id, data string }
+
+// stream reads a page's events.
+func (s *site) stream(path string, change func(*http.Request)) (status int, next func() event, end func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	response, err := s.http.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	events := make(chan event)
+	go func() {
+		defer close(events)
+		lines := bufio.NewScanner(response.Body)
+		lines.Buffer(nil, 1<<20)
+		var e event
+		for lines.Scan() {
+			field, value, _ := strings.Cut(lines.Text(), ": ")
+			switch field {
+			case "event":
+				e.name = value
+			case "id":
+				e.id = value
+			case "data":
+				e.data += value + "\n"
+			case "":
+				if strings.HasPrefix(lines.Text(), ": ping") {
+					e = event{name: "ping"}
+				}
+				if e.name != "" {
+					select {
+					case events <- e:
+					case <-ctx.Done():
+						return
+					}
+				}
+				e = event{}
+			case "data:":
+			}
+		}
+	}()
+	end = func() {
+		cancel()
+		response.Body.Close()
+		for range events {
+		}
+	}
+	s.t.Cleanup(end)
+	return response.StatusCode, func() event {
+		s.t.Helper()
+		select {
+		case e := <-events:
+			return e
+		case <-time.After(10 * time.Second):
+			s.t.Fatal("no event came")
+			return event{}
+		}
+	}, end
+}
+
+// liveOf returns the address of the events of a page, as the page itself says it.
+func (s *site) liveOf(path string) string {
+	s.t.Helper()
+	_, body := s.get(path)
+	_, rest, found := strings.Cut(body, `sse-connect="`)
+	address, _, _ := strings.Cut(rest, `"`)
+	if !found {
+		s.t.Fatalf("%s has no events:\n%s", path, body)
+	}
+	return strings.ReplaceAll(address, "&amp;", "&")
+}
+
+func TestLivePageGetsWhatChangedAndNothingElse(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	_, next, _ := s.stream(s.liveOf("/resources?q=cart"), nil)
+	time.Sleep(100 * time.Millisecond)
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "new.example"})
+	e := next()
+	if e.name != "table" || !strings.Contains(e.data, "new.example") {
+		t.Fatalf("the first event is %q, want the table with what is new:\n%s", e.name, e.data)
+	}
+	// A page that comes back gets what it missed, and nothing when it missed nothing.
+	_, again, _ := s.stream("/live/resources?page=q%3Dcart", func(r *http.Request) { r.Header.Set("Last-Event-ID", e.id) })
+	s.set("Service/shop/cart", view.Row{Place: view.PlaceLive, Detail: "another"})
+	if e := again(); e.name != "table" || !strings.Contains(e.data, "another") {
+		t.Errorf("the page that came back was sent %q before what it missed:\n%s", e.name, e.data)
+	}
+	_, late, _ := s.stream("/live/resources?page=q%3Dcart&have=0", nil)
+	if first, second := late(), late(); first.name+second.name != "noticetable" && first.name+second.name != "tablenotice" {
+		t.Errorf("a page that has nothing was sent %q and %q", first.name, second.name)
+	}
+}
+
+func TestLivePageEndsWhereNothingIsLeft(t *testing.T) {
+	s := newSite(t, Config{})
+	path := "/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart"
+	s.eventually(path, "cart")
+	_, next, _ := s.stream(s.liveOf(path), nil)
+	s.rows.Delete(cart)
+	s.flush()
+	for {
+		e := next()
+		if e.name == "gone" {
+			break
+		}
+		if e.name == "" {
+			t.Fatal("the events ended without a word")
+		}
+	}
+}
+
+func TestLivePagesArePingedCappedAndEnded(t *testing.T) {
+	s := newSite(t, Config{PingEvery: 20 * time.Millisecond, MaxStreams: 2})
+	s.eventually("/", "Connected")
+	_, next, _ := s.stream(s.liveOf("/"), nil)
+	if e := next(); e.name != "ping" {
+		t.Errorf("the first event of a page at rest is %q, want a ping", e.name)
+	}
+	_, _, endSecond := s.stream("/live/", nil)
+	if status, _, _ := s.stream("/live/", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("one page too many answers %d", status)
+	}
+	endSecond()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		status, _, end := s.stream("/live/", nil)
+		end()
+		if status == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the place of a closed page is not given to another")
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); s.stop() }()
+	select {
+	case <-done:
+	case <-time.After(4 * time.Second):
+		t.Fatal("open pages keep the server from ending")
+	}
+}
+
+func TestViewersOfAnAddressShareTheWork(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	for range 5 {
+		s.stream("/live/resources?page=q%3Dcart", nil)
+	}
+	s.stream("/live/resources?page=q%3Dother", nil)
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		s.server.hub.mu.Lock()
+		feeds, viewers := len(s.server.hub.feeds), s.server.hub.viewers
+		s.server.hub.mu.Unlock()
+		if feeds == 2 && viewers == 6 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d renderings for %d viewers of 2 addresses", feeds, viewers)
+		}
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), pipelinetest.Embedded(t), keyspace.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, bad := range []Config{{Listen: "no port"}, {MaxStreams: -1}, {PingEvery: -1}} {
+		if _, err := New(slog.New(slog.DiscardHandler), store, bad); err == nil {
+			t.Error(fmt.Sprint("configuration ", i, " was taken"))
+		}
+	}
+}

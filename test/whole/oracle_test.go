@@ -1,0 +1,169 @@
+package whole
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/deploy/compose/demo"
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/translator"
+)
+
+// wanted is what a full translation of the snapshots gives: cluster → object key → spec.
+func (s *system) wanted() (map[string]map[string]any, error) {
+	var names []keyspace.Name
+	for _, cluster := range demo.Clusters() {
+		names = append(names, keyspace.Name("snapshot/"+cluster))
+	}
+	snapshots := s.values(names...)
+	inputs := translator.Inputs{Clusters: map[string]translator.Cluster{}}
+	for _, name := range names {
+		values, complete := snapshots[name]
+		if !complete {
+			return nil, fmt.Errorf("%s is not complete", name)
+		}
+		cluster := translator.Cluster{Complete: true, Objects: map[string]translator.Object{}}
+		for key, value := range values {
+			cluster.Objects[key], _ = translator.Decode(key, []byte(value)) // the problem is in the object
+		}
+		inputs.Clusters[name.Instance()] = cluster
+	}
+	wanted := map[string]map[string]any{}
+	for cluster, objects := range translator.Translate(inputs).Objects {
+		wanted[cluster] = map[string]any{}
+		for key, value := range objects {
+			var object map[string]any
+			if err := json.Unmarshal(value, &object); err != nil {
+				return nil, err
+			}
+			wanted[cluster][key.String()] = object["spec"]
+		}
+	}
+	return wanted, nil
+}
+
+// given is what stands in the applied folders: cluster → object key → spec.
+func (s *system) given() (map[string]map[string]any, error) {
+	given := map[string]map[string]any{}
+	for _, cluster := range demo.Clusters() {
+		given[cluster] = map[string]any{}
+		for file, content := range s.applied(cluster) {
+			if strings.HasPrefix(file, "status/") {
+				continue
+			}
+			var object map[string]any
+			if err := yaml.Unmarshal([]byte(content), &object); err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			meta, _ := object["metadata"].(map[string]any)
+			group, _, _ := strings.Cut(fmt.Sprint(object["apiVersion"]), "/")
+			key := resource.Key{Group: group, Kind: fmt.Sprint(object["kind"]), Namespace: fmt.Sprint(meta["namespace"]), Name: fmt.Sprint(meta["name"])}
+			given[cluster][key.String()] = object["spec"]
+		}
+	}
+	return given, nil
+}
+
+// awaitConverged waits until every cluster was given what a full translation gives.
+func (s *system) awaitConverged() {
+	s.t.Helper()
+	eventually(s.t, "every cluster to have what a full translation gives", func() (string, bool) {
+		wanted, err := s.wanted()
+		if err != nil {
+			return err.Error(), false
+		}
+		given, err := s.given()
+		if err != nil {
+			return err.Error(), false
+		}
+		if len(wanted["east"]) == 0 {
+			return "nothing is wanted", false
+		}
+		diff := cmp.Diff(wanted, given)
+		return "(-wanted +given)\n" + diff, diff == ""
+	})
+}
+
+// recorder looks at the applied folders all the time and notes every object that goes away.
+type recorder struct {
+	stop func() []string
+}
+
+func (s *system) record() *recorder {
+	var mu sync.Mutex
+	var gone []string
+	end, done := make(chan struct{}), make(chan struct{})
+	look := func() map[string]string {
+		all := map[string]string{}
+		for _, cluster := range demo.Clusters() {
+			for file, content := range s.applied(cluster) {
+				all[cluster+"/"+file] = content
+			}
+		}
+		return all
+	}
+	before := look()
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-ticker.C:
+			}
+			now := look()
+			mu.Lock()
+			for file := range before {
+				if _, stays := now[file]; !stays {
+					gone = append(gone, file)
+				}
+			}
+			mu.Unlock()
+			before = now
+		}
+	}()
+	return &recorder{stop: sync.OnceValue(func() []string {
+		close(end)
+		<-done
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(gone)
+	})}
+}
+
+func (r *recorder) nothingGone(t *testing.T) {
+	t.Helper()
+	if gone := r.stop(); len(gone) > 0 {
+		t.Errorf("taken away, though no change explains it: %v", gone)
+	}
+}
+
+// changed returns the files that differ.
+func changed(before, after map[string]string) []string {
+	files := map[string]bool{}
+	for file := range before {
+		if before[file] != after[file] {
+			files[file] = true
+		}
+	}
+	for file := range after {
+		if before[file] != after[file] {
+			files[file] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(files))
+}
+
+func valuesOf(m map[string]string) []string { return slices.Collect(maps.Values(m)) }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package whole
+
+import "syscall"
+
+func parentDeath() *syscall.SysProcAttr { return nil }

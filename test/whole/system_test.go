@@ -1,0 +1,337 @@
+package whole
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/meshweir/meshweir/deploy/compose/demo"
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+)
+
+// binaries is the folder that TestMain builds the commands into.
+var binaries string
+
+func TestMain(m *testing.M) { os.Exit(build(m)) }
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "meshweir-whole-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binaries = dir
+	command := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "github.com/meshweir/meshweir/services/cmd/...")
+	if out, err := command.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the commands: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// system is the running product.
+type system struct {
+	t         *testing.T
+	clusters  string // the folder of the clusters
+	dashboard string // the dashboard's address, host:port
+	redisURL  string // for the commands
+	client    redis.UniversalClient
+	server    *pipelinetest.Server // nil when the Redis is the embedded one
+	processes map[string]*processes
+}
+
+// processes are the lives of one command.
+type processes struct {
+	args    []string
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	log     *lockedBuffer
+	stopped bool // on purpose
+}
+
+// eachArrangement runs a test on the product as one process and as many.
+func eachArrangement(t *testing.T, test func(t *testing.T, s *system)) {
+	t.Helper()
+	for name, start := range map[string]func(*testing.T) *system{"one process": oneProcess, "separate processes": separateProcesses} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t))
+		})
+	}
+}
+
+func newSystem(t *testing.T) *system {
+	t.Helper()
+	s := &system{t: t, clusters: filepath.Join(t.TempDir(), "clusters"), dashboard: freeAddress(t), processes: map[string]*processes{}}
+	if err := demo.Unpack(s.clusters); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.dump()
+		}
+		for name := range s.processes {
+			s.signal(name, syscall.SIGKILL)
+		}
+	})
+	return s
+}
+
+func oneProcess(t *testing.T) *system {
+	t.Helper()
+	s := newSystem(t)
+	address := freeAddress(t)
+	s.client = redis.NewClient(&redis.Options{Addr: address, PipelinePoolSize: -1})
+	t.Cleanup(func() { _ = s.client.Close() })
+	s.start("meshweir", "meshweir", "up", "--clusters", s.clusters, "--listen", s.dashboard, "--redis-listen", address)
+	s.awaitConverged()
+	return s
+}
+
+func separateProcesses(t *testing.T) *system {
+	t.Helper()
+	server := pipelinetest.RealServer(t, "--appendonly", "yes")
+	s := newSystem(t)
+	s.server, s.client, s.redisURL = server, server.Client(), server.URL()
+	for _, cluster := range demo.Clusters() {
+		s.start("agent-"+cluster, "agent", "--cluster", cluster, "--clusters", s.clusters)
+	}
+	for i := range 2 {
+		s.start(fmt.Sprint("translator-", i), "translator")
+	}
+	s.start("ui", "ui", "--listen", s.dashboard)
+	s.awaitConverged()
+	return s
+}
+
+// start starts a command under a name, or starts it again.
+func (s *system) start(name, command string, args ...string) {
+	s.t.Helper()
+	if s.redisURL != "" {
+		args = append(args, "--redis-control", s.redisURL)
+	}
+	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &lockedBuffer{}}
+	p.cmd = exec.Command(filepath.Join(binaries, command), args...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = parentDeath()
+	if err := p.cmd.Start(); err != nil {
+		s.t.Fatalf("starting %s: %v", name, err)
+	}
+	go func() {
+		defer close(p.exited)
+		if err := p.cmd.Wait(); err != nil && !p.stopped {
+			s.t.Errorf("%s ended by itself: %v", name, err)
+		}
+	}()
+	s.processes[name] = p
+}
+
+// signal sends a signal and, if it ends the process, waits for that.
+func (s *system) signal(name string, signal syscall.Signal) {
+	p := s.processes[name]
+	p.stopped = true
+	_ = p.cmd.Process.Signal(signal) // it may have ended
+	if signal == syscall.SIGKILL || signal == syscall.SIGTERM {
+		<-p.exited
+	}
+}
+
+func (s *system) restart(name string) {
+	s.t.Helper()
+	args := s.processes[name].args
+	if s.redisURL != "" {
+		args = args[:len(args)-2]
+	}
+	s.start(name, args[0], args[1:]...)
+}
+
+func (s *system) dump() {
+	for name, p := range s.processes {
+		lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
+		s.t.Logf("%s said at the end:\n%s", name, strings.Join(lines[max(0, len(lines)-25):], "\n"))
+	}
+}
+
+// edit replaces a text in a manifest.
+func (s *system) edit(file, old, replacement string) {
+	s.t.Helper()
+	edit(s.t, filepath.Join(s.clusters, filepath.FromSlash(file)), old, replacement)
+}
+
+func edit(t *testing.T, path, old, replacement string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(data), old); n != 1 {
+		t.Fatalf("%s contains %q %d times, want once", path, old, n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, replacement, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// applied returns what stands in applied/<cluster>, statuses and all: file → content.
+func (s *system) applied(cluster string) map[string]string {
+	s.t.Helper()
+	found := map[string]string{}
+	root := filepath.Join(s.clusters, "applied", cluster)
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") || strings.HasPrefix(d.Name(), ".") {
+			return nil // a temporary file may be gone by now
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		found[filepath.ToSlash(name)] = string(data)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+func (s *system) store() *keyspace.Store {
+	s.t.Helper()
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), s.client, keyspace.Config{Block: 50 * time.Millisecond})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return store
+}
+
+// positions returns where each keyspace stands.
+func (s *system) positions() map[keyspace.Name]keyspace.Position {
+	s.t.Helper()
+	store := s.store()
+	names, err := store.Names(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	at := map[keyspace.Name]keyspace.Position{}
+	for _, name := range names {
+		meta, err := store.Meta(s.t.Context(), name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		at[name] = meta.Position
+	}
+	return at
+}
+
+// values reads the whole of keyspaces.
+func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]string {
+	s.t.Helper()
+	found := map[keyspace.Name]map[string]string{}
+	replica, err := keyspace.NewReplica(s.store(), keyspace.ReplicaConfig[string]{
+		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	done := make(chan error, 1)
+	go func() { done <- replica.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	select {
+	case <-replica.Synced():
+	case <-ctx.Done():
+		return nil
+	}
+	replica.View(func(v keyspace.View[string]) {
+		for _, name := range names {
+			if !v.Meta(name).Complete {
+				continue
+			}
+			found[name] = map[string]string{}
+			for key, value := range v.All(name) {
+				found[name][key] = value
+			}
+		}
+	})
+	return found
+}
+
+func eventually(t *testing.T, what string, holds func() (string, bool)) {
+	t.Helper()
+	var why string
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		ok := false
+		if why, ok = holds(); ok {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s: %s", what, why)
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func sorted[T any](m map[string]T) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
