@@ -72,11 +72,11 @@ func BenchmarkPublish(b *testing.B) {
 			staging += processCPU(b) - before
 			must(b, owner.Flush(b.Context()))
 		})
-		seal := perObject(staging, b.N*objects)
-		b.ReportMetric(seal, "set-µs/object")
-		b.ReportMetric(total-seal, "flush-µs/object")
-		b.ReportMetric(each/(total-seal), "x-cheaper-than-peer")
-		b.ReportMetric((total-seal)/cheapest, "x-of-floor")
+		set := perObject(staging, b.N*objects)
+		b.ReportMetric(set, "set-µs/object")
+		b.ReportMetric(total-set, "flush-µs/object")
+		b.ReportMetric(each/(total-set), "x-cheaper-than-peer")
+		b.ReportMetric((total-set)/cheapest, "x-of-floor")
 	})
 }
 
@@ -246,4 +246,3 @@ func serverCPU(t testing.TB, client redis.UniversalClient) (used time.Duration) 
 	}
 	return used
 }
-

@@ -19,6 +19,8 @@ const (
 	codecZstd  = 'z'
 	codecRaw   = 'r'
 	codecPlain = '{'
+	// codecUnreadable stands in memory for what could not be read.
+	codecUnreadable = 0
 )
 
 // maxValue bounds what a damaged envelope can make a reader allocate, in bytes.
@@ -40,6 +42,8 @@ type codec struct {
 
 // zstdCodec is shared: encoder and decoder are safe for concurrent EncodeAll
 // and DecodeAll, and each costs megabytes.
+//
+//nolint:gochecknoglobals // the tables of a dictionary are the same for all stores
 var zstdCodec = sync.OnceValues(func() (*codec, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderDict(dictionaryV1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err != nil {
@@ -131,7 +135,10 @@ func parseEnvelope(text string) (stored, error) {
 // open returns the value and proves it by its hash.
 func (c *codec) open(s sealed) ([]byte, error) {
 	value := s.body
-	if s.codec == codecZstd {
+	switch s.codec {
+	case codecUnreadable:
+		return nil, fmt.Errorf("%w: the envelope", ErrDamaged)
+	case codecZstd:
 		var err error
 		if value, err = c.decoder.DecodeAll(s.body, nil); err != nil {
 			return nil, fmt.Errorf("%w: decompressing: %w", ErrDamaged, err)

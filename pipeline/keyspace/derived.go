@@ -42,7 +42,7 @@ func (d *Derived) Flush(ctx context.Context, inputs Vector) error {
 	}
 	defer d.unlock()
 	if !d.stored.listed {
-		if _, err := d.refresh(ctx); err != nil {
+		if err := d.refresh(ctx); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (d *Derived) Check(ctx context.Context, inputs Vector) error {
 	if mended {
 		err = d.relist(ctx)
 	} else {
-		_, err = d.refresh(ctx)
+		err = d.refresh(ctx)
 	}
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (d *Derived) flush(ctx context.Context, inputs Vector) error {
 		err = d.write(ctx, b, inputs, lost || overtaken)
 		switch {
 		case errors.Is(err, errMoved) && try < tries:
-			if _, err := d.refresh(ctx); err != nil {
+			if err := d.refresh(ctx); err != nil {
 				return err
 			}
 			if err := pause(ctx, try); err != nil {

@@ -79,7 +79,7 @@ func (s *Store) enter(ctx context.Context, name Name) {
 // closes read after the directory was read for the first time.
 func (s *Store) watch(ctx context.Context, kinds []string, read chan<- struct{}, add func(Name)) {
 	announced := s.cfg.Blocking.Subscribe(ctx, AnnounceChannel)
-	defer announced.Close() //nolint:errcheck // the subscription ends either way
+	defer announced.Close()
 	ticker := time.NewTicker(directoryPoll)
 	defer ticker.Stop()
 	listed := map[Name]bool{}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
@@ -245,4 +246,47 @@ func TestFollowerGoesOnAfterAnOutage(t *testing.T) {
 	server.Restart()
 	eventually(t, "the write to succeed", func() bool { return owner.Flush(t.Context()) == nil })
 	f.await(t, snapshot, state{"a": "2"})
+}
+
+func TestUnreadableValueIsUnknownNotAbsentAndItsWriterMendsIt(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{Buckets: 1})
+		want := state{"a": "1", "b": "1"}
+		flush(t, store.Owned(snapshot, "uid"), want)
+		for _, damage := range []string{"", "?", "z", `{"revision":1}`} {
+			if err := client.HSet(t.Context(), snapshot.BucketKey(0), "a", damage).Err(); err != nil {
+				t.Fatal(err)
+			}
+			f := follow(t, store, snapshot)
+			f.View(func(v keyspace.View[string]) {
+				if v.Meta(snapshot).Complete || v.Len(snapshot) != 1 {
+					t.Errorf("with %q in place of a value the state has %d keys and is complete: %t", damage, v.Len(snapshot), v.Meta(snapshot).Complete)
+				}
+			})
+			flush(t, store.Owned(snapshot, "uid"), want)
+			f.await(t, snapshot, want)
+			f.View(func(v keyspace.View[string]) {
+				if !v.Meta(snapshot).Complete {
+					t.Errorf("the state is not complete after the writer mended it")
+				}
+			})
+			f.stop()
+		}
+	})
+}
+
+func TestListCarriesTheTraceOfTheLastWrite(t *testing.T) {
+	store := open(t, pipelinetest.Embedded(t), keyspace.Config{})
+	cause := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	owner := store.Owned(snapshot, "uid")
+	owner.Set("a", []byte("1"))
+	owner.Complete()
+	if err := owner.Flush(trace.ContextWithSpanContext(t.Context(), cause)); err != nil {
+		t.Fatal(err)
+	}
+	f := follow(t, store, snapshot)
+	f.stop()
+	if got := f.events[0]; len(got.Causes) != 1 || got.Causes[0].TraceID() != cause.TraceID() || got.Causes[0].SpanID() != cause.SpanID() {
+		t.Errorf("the causes are %v, want %v", got.Causes, cause)
+	}
 }

@@ -30,7 +30,7 @@ func nextEpoch(now time.Time, seen ...Epoch) Epoch {
 
 func newID(bytes int) string {
 	b := make([]byte, bytes)
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never returns an error (Go 1.24)
+	rand.Read(b) // never returns an error
 	return hex.EncodeToString(b)
 }
 
@@ -132,7 +132,10 @@ type Meta struct {
 // Exists reports whether the keyspace has ever been written in what Redis remembers.
 func (m Meta) Exists() bool { return m.Epoch != Epoch{} }
 
-var metaFields = []string{"epoch", "revision", "write_id", "complete", "owner", "inputs", "buckets", "changed_at"}
+// metaFields are the fields in the order in which [parseMeta] reads them.
+func metaFields() []string {
+	return []string{"epoch", "revision", "write_id", "complete", "owner", "inputs", "buckets", "changed_at"}
+}
 
 func (m Meta) fields() []any {
 	inputs := ""
@@ -146,10 +149,10 @@ func (m Meta) fields() []any {
 	}
 }
 
-// parseMeta reads the reply of HMGET metaFields.
+// parseMeta reads the reply of HMGET [metaFields].
 func parseMeta(name Name, reply []any) (Meta, error) {
-	if len(reply) != len(metaFields) {
-		return Meta{}, fmt.Errorf("reading the meta of %s: %d fields, want %d", name, len(reply), len(metaFields))
+	if want := len(metaFields()); len(reply) != want {
+		return Meta{}, fmt.Errorf("reading the meta of %s: %d fields, want %d", name, len(reply), want)
 	}
 	text := make([]string, len(reply))
 	for i, v := range reply {

@@ -83,7 +83,7 @@ func (o *Owned) displace(ctx context.Context) error {
 
 func (o *Owned) flush(ctx context.Context) error {
 	if !o.stored.listed {
-		if _, err := o.refresh(ctx); err != nil {
+		if err := o.refresh(ctx); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,12 @@ func interleave(t *testing.T, client redis.UniversalClient, seed uint64) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- replica.Run(ctx) }()
-		stop := sync.OnceFunc(func() { cancel(); <-done })
+		stop := sync.OnceFunc(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
 		t.Cleanup(stop)
 		view := func() state {
 			s := state{}
@@ -210,6 +215,8 @@ func TestFollowerNeverShowsHalfAWrite(t *testing.T) {
 			t.Error(err)
 		}
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -67,7 +68,7 @@ func (r *reader) sync(ctx context.Context) (*update, error) {
 // follow applies events that were already read, and all others that there are.
 func (r *reader) follow(ctx context.Context, entries []redis.XMessage) (*update, error) {
 	at := r.cursor()
-	reason := at.take(entries)
+	reason := at.take(ctx, entries)
 	if reason == "" {
 		meta, values, lost, err := r.converge(ctx, at)
 		switch {
@@ -103,7 +104,7 @@ func (r *reader) converge(ctx context.Context, at *cursor) (meta Meta, values ma
 		maps.Copy(values, round)
 		at.wanted = nil
 		before := at.Revision
-		if relist := at.take(events); relist != "" {
+		if relist := at.take(ctx, events); relist != "" {
 			return meta, nil, relist, nil
 		}
 		for key, revision := range at.dirty {
@@ -147,13 +148,13 @@ func (r *reader) cursor() *cursor {
 }
 
 // take moves the cursor over entries. It returns why it cannot, or "".
-func (c *cursor) take(entries []redis.XMessage) (relist string) {
+func (c *cursor) take(ctx context.Context, entries []redis.XMessage) (relist string) {
 	for _, entry := range entries {
 		e, msg, err := decodeEvent(entry)
 		c.lastID = entry.ID
 		if err != nil || e.Keyspace != string(c.reader.name) {
 			// Not one of ours. If it was an event of ours that got damaged, the next one shows a gap.
-			c.reader.damaged(context.Background(), "event "+entry.ID, err)
+			c.reader.damaged(ctx, "event "+entry.ID, err)
 			continue
 		}
 		at := EventPosition(e)
@@ -172,12 +173,17 @@ func (c *cursor) take(entries []redis.XMessage) (relist string) {
 		}
 		c.Position, c.WriteID = at, msg.UUID
 		c.mark(e)
-		c.trace = traceOf(msg)
-		if cause := trace.SpanContextFromContext(c.trace); cause.IsValid() {
-			c.causes = append(c.causes, cause)
-		}
+		c.follow(msg)
 	}
 	return ""
+}
+
+// follow takes over the trace of the write that msg tells of.
+func (c *cursor) follow(msg *message.Message) {
+	c.trace = traceOf(msg)
+	if cause := trace.SpanContextFromContext(c.trace); cause.IsValid() {
+		c.causes = append(c.causes, cause)
+	}
 }
 
 func (c *cursor) mark(e events.Changed) {
@@ -204,7 +210,7 @@ func (r *reader) round(ctx context.Context, at *cursor) (Meta, []redis.XMessage,
 	}
 	values := make(map[int]*redis.SliceCmd, len(byBucket))
 	_, err := r.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		meta = p.HMGet(ctx, r.name.MetaKey(), metaFields...)
+		meta = p.HMGet(ctx, r.name.MetaKey(), metaFields()...)
 		more = p.XRangeN(ctx, r.name.EventsKey(), "("+at.lastID, "+", roundEvents)
 		for b, keys := range byBucket {
 			values[b] = p.HMGet(ctx, r.name.BucketKey(b), keys...)
@@ -245,8 +251,8 @@ func (r *reader) parseMeta(ctx context.Context, cmd *redis.SliceCmd) (Meta, erro
 	return m, err
 }
 
-// parse returns nil for a value that cannot be read: it is reported, and the rest goes on.
-// A value that was readable before stays as it was.
+// parse reads an envelope. One that cannot be read is reported, and the rest goes on: what was
+// readable before stays as it was, and what never was is kept as unreadable, which is not the same as absent.
 func (r *reader) parse(ctx context.Context, key, text string) *stored {
 	e, err := parseEnvelope(text)
 	if err == nil {
@@ -256,7 +262,7 @@ func (r *reader) parse(ctx context.Context, key, text string) *stored {
 	if old, ok := r.entries[key]; ok {
 		return &old
 	}
-	return nil
+	return &stored{sealed: sealed{hash: hashOf([]byte(text)), codec: codecUnreadable}}
 }
 
 func (r *reader) damaged(ctx context.Context, what string, err error) {
@@ -310,7 +316,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 	for try := 1; ; try++ {
 		fresh := r.store.reader(r.name, true)
 		fresh.entries = r.entries // what a damaged value falls back to
-		seen, trace, err := fresh.load(ctx)
+		seen, at, err := fresh.load(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -323,7 +329,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 		if seen == nil {
 			return nil, fmt.Errorf("listing %s: its history was lost %d times while it was read", r.name, tries)
 		}
-		u := &update{old: r.meta, new: fresh.meta, changed: map[string]*change{}, relist: reason, trace: trace}
+		u := &update{old: r.meta, new: fresh.meta, changed: map[string]*change{}, relist: reason, trace: at.trace, causes: at.causes}
 		for key := range r.entries {
 			if _, ok := seen[key]; !ok {
 				r.put(u, key, nil)
@@ -344,13 +350,17 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 const bucketsAtOnce = 8
 
 // load reads the state of a fresh reader. It returns nil entries when the keyspace's history changed underneath.
-func (r *reader) load(ctx context.Context) (map[string]stored, context.Context, error) {
+func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 	last, err := r.store.client.XRevRangeN(ctx, r.name.EventsKey(), "+", "-", 1).Result()
 	if err != nil && !wrongType(err) {
 		return nil, nil, fmt.Errorf("listing %s: %w", r.name, err)
 	}
+	at := &cursor{trace: context.Background()}
 	if len(last) > 0 {
 		r.lastID = last[0].ID
+		if _, msg, err := decodeEvent(last[0]); err == nil {
+			at.follow(msg)
+		}
 	}
 	if r.meta, err = r.store.Meta(ctx, r.name); err != nil {
 		return nil, nil, err
@@ -361,13 +371,14 @@ func (r *reader) load(ctx context.Context) (map[string]stored, context.Context, 
 			return nil, nil, err
 		}
 	}
-	at := r.cursor()
+	listed := r.cursor()
+	listed.trace, listed.causes, at = at.trace, at.causes, listed
 	meta, changed, lost, err := r.converge(ctx, at)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case !meta.Exists() && !r.meta.Exists():
-		return seen, at.trace, nil
+		return seen, at, nil
 	case lost != "":
 		return nil, nil, nil
 	}
@@ -379,7 +390,7 @@ func (r *reader) load(ctx context.Context) (map[string]stored, context.Context, 
 			delete(seen, key)
 		}
 	}
-	return seen, at.trace, nil
+	return seen, at, nil
 }
 
 func (r *reader) loadBuckets(ctx context.Context, from, to int, seen map[string]stored) error {
@@ -395,9 +406,7 @@ func (r *reader) loadBuckets(ctx context.Context, from, to int, seen map[string]
 	}
 	for _, cmd := range cmds {
 		for key, text := range cmd.Val() {
-			if value := r.parse(ctx, key, text); value != nil {
-				seen[key] = *value
-			}
+			seen[key] = *r.parse(ctx, key, text)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -29,6 +30,7 @@ type ReplicaConfig[T any] struct {
 type Event[T any] struct {
 	Name Name
 	// Meta is that of the new state; it does not Exist when the keyspace has vanished, and then the state is unknown, not empty.
+	// Nor is it Complete while Redis holds a value of it that was never readable.
 	Meta Meta
 	// Changes are sorted by key.
 	Changes []Change[T]
@@ -71,6 +73,8 @@ type space[T any] struct {
 	listed chan struct{}
 	meta   Meta
 	values map[string]item[T]
+	// unreadable holds the keys that exist and were never readable.
+	unreadable map[string]bool
 	// told is the position that OnChange has returned from.
 	told Position
 }
@@ -153,7 +157,7 @@ func (r *Replica[T]) follow(name Name, tails *tailer) *space[T] {
 	if sp, ok := r.spaces[name]; ok {
 		return sp
 	}
-	sp := &space[T]{reader: r.store.reader(name, false), listed: make(chan struct{}), values: map[string]item[T]{}}
+	sp := &space[T]{reader: r.store.reader(name, false), listed: make(chan struct{}), values: map[string]item[T]{}, unreadable: map[string]bool{}}
 	r.spaces[name] = sp
 	tails.add(sp.reader)
 	return sp
@@ -169,7 +173,7 @@ func (r *Replica[T]) update(ctx context.Context, name Name, u *update) {
 		event := r.decode(ctx, sp, u)
 		r.telling.Lock()
 		r.mu.Lock()
-		sp.meta = u.new
+		sp.meta = event.Meta
 		for _, c := range event.Changes {
 			if c.HasNew {
 				sp.values[c.Key] = item[T]{c.New, c.Position.Revision}
@@ -205,26 +209,21 @@ func (r *Replica[T]) decode(ctx context.Context, sp *space[T], u *update) Event[
 			value, err := r.value(key, c.new.sealed)
 			if err != nil {
 				sp.reader.damaged(ctx, key, err)
+				if !hadOld && errors.Is(err, ErrDamaged) {
+					sp.unreadable[key] = true
+				}
 				continue
 			}
 			change.New, change.HasNew, change.Position = value, true, Position{u.new.Epoch, c.new.revision}
 		}
+		delete(sp.unreadable, key)
 		if change.HadOld || change.HasNew {
 			event.Changes = append(event.Changes, change)
 		}
 	}
-	slices.SortFunc(event.Changes, func(a, b Change[T]) int { return compareKeys(a.Key, b.Key) })
+	event.Meta.Complete = event.Meta.Complete && len(sp.unreadable) == 0
+	slices.SortFunc(event.Changes, func(a, b Change[T]) int { return strings.Compare(a.Key, b.Key) })
 	return event
-}
-
-func compareKeys(a, b string) int {
-	if a < b {
-		return -1
-	}
-	if a > b {
-		return 1
-	}
-	return 0
 }
 
 func (r *Replica[T]) value(key string, s sealed) (T, error) {

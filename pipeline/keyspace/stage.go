@@ -89,24 +89,24 @@ func (g *stage) lock(ctx context.Context) error {
 
 func (g *stage) unlock() { <-g.flushing }
 
-// refresh reads what is stored. It reports whether that had changed.
-func (g *stage) refresh(ctx context.Context) (moved bool, err error) {
+// refresh reads what is stored.
+func (g *stage) refresh(ctx context.Context) error {
 	u, err := g.stored.sync(ctx)
 	if err != nil || u == nil {
-		return false, err
+		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for key := range u.changed {
 		g.touch(key)
 	}
-	return true, nil
+	return nil
 }
 
 // relist reads all that is stored and compares it with all that is wanted.
 func (g *stage) relist(ctx context.Context) error {
 	g.stored.listed = false
-	if _, err := g.refresh(ctx); err != nil {
+	if err := g.refresh(ctx); err != nil {
 		return err
 	}
 	g.mu.Lock()

@@ -105,7 +105,7 @@ func (s *Store) metas(ctx context.Context, names ...Name) ([]Meta, error) {
 	cmds := make([]*redis.SliceCmd, len(names))
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, name := range names {
-			cmds[i] = p.HMGet(ctx, name.MetaKey(), metaFields...)
+			cmds[i] = p.HMGet(ctx, name.MetaKey(), metaFields()...)
 		}
 		return nil
 	})
@@ -177,7 +177,9 @@ func (s *Store) Beats(ctx context.Context, names ...Name) (map[Name][]byte, erro
 	return beats, nil
 }
 
-func bucket(key string, buckets int) int { return int(xxhash.Sum64String(key) % uint64(buckets)) }
+func bucket(key string, buckets int) int {
+	return int(xxhash.Sum64String(key) % uint64(buckets)) //nolint:gosec // G115: there are 1 to maxBuckets
+}
 
 func wrongType(err error) bool {
 	return err != nil && strings.HasPrefix(err.Error(), "WRONGTYPE")

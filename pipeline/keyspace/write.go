@@ -81,7 +81,7 @@ var errMoved = errors.New("the stored meta has moved")
 
 func (s *Store) try(ctx context.Context, w write) error {
 	return s.client.Watch(ctx, func(tx *redis.Tx) error {
-		reply, err := tx.HMGet(ctx, w.name.MetaKey(), metaFields...).Result()
+		reply, err := tx.HMGet(ctx, w.name.MetaKey(), metaFields()...).Result()
 		if err != nil {
 			return err
 		}
@@ -253,7 +253,7 @@ func pause(ctx context.Context, attempt int) error {
 // amend changes what meta says without a write: no revision, no event.
 func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 	err := s.client.Watch(ctx, func(tx *redis.Tx) error {
-		reply, err := tx.HMGet(ctx, name.MetaKey(), metaFields...).Result()
+		reply, err := tx.HMGet(ctx, name.MetaKey(), metaFields()...).Result()
 		if err != nil {
 			return err
 		}

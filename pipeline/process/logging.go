@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"go.opentelemetry.io/otel/trace"
@@ -19,9 +20,13 @@ type Logging struct {
 	Format string
 }
 
-// DefineFlags defines --log-level and --log-format.
+// DefineFlags defines --log-level, whose default is Level, and --log-format.
 func (l *Logging) DefineFlags(flags *pflag.FlagSet) {
-	Choice(flags, &l.Level, "log-level", "lowest level that is logged", "info", "debug", "warn", "error")
+	levels := []string{"info", "debug", "warn", "error"}
+	if i := slices.Index(levels, l.Level); i > 0 {
+		levels[0], levels[i] = levels[i], levels[0] // the first is the default
+	}
+	Choice(flags, &l.Level, "log-level", "lowest level that is logged", levels...)
 	Choice(flags, &l.Format, "log-format", "form of the log (auto: text on a terminal, json elsewhere)", "auto", "text", "json")
 }
 

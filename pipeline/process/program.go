@@ -47,6 +47,8 @@ type Program struct {
 	Name string
 	// About says what it does, in a line, for --help.
 	About string
+	// LogLevel is the default of --log-level. Empty means info.
+	LogLevel string
 	// Define defines the program's flags and returns what it runs once they are set.
 	Define func(flags *pflag.FlagSet) Run
 }
@@ -96,7 +98,7 @@ func (p Program) Run(ctx context.Context, system System) int {
 func (p Program) run(ctx context.Context, system System) error {
 	flags := pflag.NewFlagSet(p.Name, pflag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed once, by Run
-	var logging Logging
+	logging := Logging{Level: p.LogLevel}
 	logging.DefineFlags(flags)
 	listen := flags.String("health-listen", "", "`host:port` that serves /livez, /readyz and /metrics; empty serves them nowhere")
 	version := flags.Bool("version", false, "print the version and exit")

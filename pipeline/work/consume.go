@@ -46,7 +46,7 @@ func (w *Worker) route(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer subscriber.Close() //nolint:errcheck // it returns none
+	defer subscriber.Close()
 	measure, err := telemetry.Metrics(w.cfg.Meter)
 	if err != nil {
 		return err

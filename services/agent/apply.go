@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/folder"
@@ -185,18 +186,9 @@ func (p *applier) start(ctx context.Context, causes []trace.SpanContext, steps [
 	if acts == 0 && len(causes) == 0 {
 		return ctx, trace.SpanFromContext(ctx)
 	}
-	options := []trace.SpanStartOption{
+	return telemetry.Start(ctx, p.cfg.Tracer, "agent.apply", causes,
 		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", acts)),
-	}
-	for i, cause := range causes {
-		if i == 0 {
-			ctx = trace.ContextWithRemoteSpanContext(ctx, cause)
-			continue
-		}
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: cause}))
-	}
-	return p.cfg.Tracer.Start(ctx, "agent.apply", options...)
+		trace.WithAttributes(attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", acts)))
 }
 
 // do takes one step and notes what became of it. A conflict is reported, but not worth another try before something changes.

@@ -230,8 +230,6 @@ func (e *Engine) Update() Touched {
 			if e.objects.open(name) && e.statuses.open(name) {
 				touched.Returned = append(touched.Returned, name)
 			}
-			e.objects.markAll(name, objects)
-			e.statuses.markAll(name, statuses)
 		} else if e.objects.close(name) && e.statuses.close(name) {
 			touched.Vanished = append(touched.Vanished, name)
 		}

@@ -93,12 +93,3 @@ func (l layer) settle(m marks) map[string][]resource.Key {
 	}
 	return touched
 }
-
-// markAll marks everything that is known of a cluster.
-func (l layer) markAll(cluster string, m marks) {
-	for _, set := range []output.Set{l.made, l.held} {
-		for key := range set[cluster] {
-			m.add(cluster, key)
-		}
-	}
-}

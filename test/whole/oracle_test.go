@@ -94,6 +94,18 @@ func (s *system) awaitConverged() {
 	})
 }
 
+// awaitRest waits until nothing moves any more, and returns where the keyspaces then stand.
+func (s *system) awaitRest() (at map[keyspace.Name]keyspace.Position) {
+	s.t.Helper()
+	eventually(s.t, "the fleet to come to rest", func() (string, bool) {
+		at = s.positions()
+		<-time.After(1500 * time.Millisecond)
+		diff := cmp.Diff(at, s.positions())
+		return diff, diff == ""
+	})
+	return at
+}
+
 // recorder looks at the applied folders all the time and notes every object that goes away.
 type recorder struct {
 	stop func() []string

@@ -26,6 +26,7 @@ const (
 
 func TestAnEditChangesWhatDependsOnItAndNothingElse(t *testing.T) {
 	eachArrangement(t, func(t *testing.T, s *system) {
+		s.awaitRest()
 		east, west := s.applied("east"), s.applied("west")
 		began := time.Now()
 		s.edit(weights, "weight: 90", "weight: 60")
@@ -101,14 +102,7 @@ func TestABrokenManifestIsReportedAndKeepsItsLastGoodState(t *testing.T) {
 
 func TestFleetAtRestMakesNoEventsForAMinute(t *testing.T) {
 	eachArrangement(t, func(t *testing.T, s *system) {
-		// The last events of the start may still be on their way to the views.
-		var before map[keyspace.Name]keyspace.Position
-		eventually(t, "the fleet to come to rest", func() (string, bool) {
-			before = s.positions()
-			<-time.After(2 * time.Second)
-			diff := cmp.Diff(before, s.positions())
-			return diff, diff == ""
-		})
+		before := s.awaitRest()
 		<-time.After(time.Minute)
 		if diff := cmp.Diff(before, s.positions()); diff != "" {
 			t.Errorf("revisions moved at rest (-before +after):\n%s", diff)

@@ -39,6 +39,8 @@ func upProgram() process.Program {
 	return process.Program{
 		Name:  "meshweir up",
 		About: "runs everything in one process, on an embedded Redis, with demo clusters",
+		// It talks to a person, who wants to hear of what goes wrong.
+		LogLevel: "warn",
 		Define: func(flags *pflag.FlagSet) process.Run {
 			u := up{telemetryOf: telemetry.Setup}
 			flags.StringVar(&u.clusters, "clusters", "", "`directory` with a folder of manifests for each cluster (default: demo clusters, unpacked to ./"+demoDir+")")

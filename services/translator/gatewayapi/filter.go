@@ -15,7 +15,6 @@ import (
 
 // filters are the filters of a rule.
 type filters struct {
-	field    string
 	headers  *networking.Headers
 	mirrors  []*networking.HTTPMirrorPolicy
 	redirect *gatewayv1.HTTPRequestRedirectFilter

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshweir/meshweir/services/translator/graph"
@@ -179,7 +178,7 @@ func serviceAddresses(service *corev1.Service) []gatewayv1.GatewayStatusAddress 
 	var addresses []gatewayv1.GatewayStatusAddress
 	add := func(kind gatewayv1.AddressType, value string) {
 		if value != "" {
-			addresses = append(addresses, gatewayv1.GatewayStatusAddress{Type: ptr.To(kind), Value: value})
+			addresses = append(addresses, gatewayv1.GatewayStatusAddress{Type: &kind, Value: value})
 		}
 	}
 	for _, ingress := range service.Status.LoadBalancer.Ingress {

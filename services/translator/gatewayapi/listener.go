@@ -164,6 +164,7 @@ func (l listener) allows(gatewayNamespace, namespace string, namespaceLabels fun
 	case gatewayv1.NamespacesFromSelector:
 		selector, err := metav1.LabelSelectorAsSelector(l.Selector)
 		return err == nil && selector.Matches(labels.Set(namespaceLabels()))
+	case gatewayv1.NamespacesFromNone:
 	}
 	return false
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -28,12 +27,12 @@ func TestReplacesPrefixesAsTheGatewayAPISays(t *testing.T) {
 		{"/f.o/bar", "/f.o", `/x\1`, `/x\1/bar`},
 	} {
 		rr := &ruleReader{}
-		m, ok := rr.readMatch("", gatewayv1.HTTPRouteMatch{Path: &gatewayv1.HTTPPathMatch{Value: ptr.To(test.prefix)}})
+		m, ok := rr.readMatch("", gatewayv1.HTTPRouteMatch{Path: &gatewayv1.HTTPPathMatch{Value: &test.prefix}})
 		if !ok {
 			t.Fatalf("prefix %q: %v", test.prefix, rr.refused)
 		}
 		f := filters{rewrite: &gatewayv1.HTTPURLRewriteFilter{Path: &gatewayv1.HTTPPathModifier{
-			Type: gatewayv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: ptr.To(test.replacement),
+			Type: gatewayv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: &test.replacement,
 		}}}
 		rewrite := f.rewritePath(rr, "", m)
 		if got := substitute(rewrite.Match, rewrite.Rewrite, test.path); got != test.want {

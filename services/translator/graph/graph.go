@@ -14,6 +14,8 @@
 // must not read one another in a circle. A graph is not safe for concurrent use.
 package graph
 
+import "maps"
+
 // Graph holds the values of its queries and what each was computed from.
 type Graph struct {
 	revision uint64
@@ -39,11 +41,7 @@ func (g *Graph) Changed(input any) {
 
 // Runs returns how often the functions of each query ran, by the query's name.
 func (g *Graph) Runs() map[string]int {
-	runs := make(map[string]int, len(g.runs))
-	for name, n := range g.runs {
-		runs[name] = n
-	}
-	return runs
+	return maps.Clone(g.runs)
 }
 
 // Inputs returns the number of inputs that some computation has read.

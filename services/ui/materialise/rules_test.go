@@ -220,3 +220,23 @@ func TestGarbageInAStreamDelaysNothing(t *testing.T) {
 	w.flush()
 	w.converged()
 }
+
+func TestClusterThatWasNeverKnownHasNoRows(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	w.materialiser()
+	wanted := w.store.Derived("output/north")
+	wanted.Set(virtual, output(virtual, "east:"+route))
+	wanted.Complete()
+	if err := wanted.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() string {
+		if north := w.stored()[view.ClustersName]["north"].Cluster; north == nil || north.Known {
+			return fmt.Sprintf("north is %+v, want it there and not known", north)
+		}
+		return ""
+	})
+	if meta, err := w.store.Meta(t.Context(), rowsOf(t, "north")); err != nil || meta.Exists() {
+		t.Errorf("the rows of north are at %s (%v), want none written", meta.Position, err)
+	}
+}

@@ -11,9 +11,9 @@ import (
 type Lineage map[Ref]map[Ref]struct{}
 
 // Move notes that the sources of an output changed, and returns the objects whose outputs changed by it.
-func (l Lineage) Move(output Ref, old, new []Ref) (touched []Ref) {
-	for _, source := range old {
-		if !slices.Contains(new, source) {
+func (l Lineage) Move(output Ref, before, after []Ref) (touched []Ref) {
+	for _, source := range before {
+		if !slices.Contains(after, source) {
 			delete(l[source], output)
 			if len(l[source]) == 0 {
 				delete(l, source)
@@ -21,8 +21,8 @@ func (l Lineage) Move(output Ref, old, new []Ref) (touched []Ref) {
 			touched = append(touched, source)
 		}
 	}
-	for _, source := range new {
-		if slices.Contains(old, source) {
+	for _, source := range after {
+		if slices.Contains(before, source) {
 			continue
 		}
 		if l[source] == nil {

@@ -3,7 +3,9 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +42,10 @@ type Beat struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	// Unknown counts the objects, by kind, that the agent takes no notice of.
 	Unknown map[string]int `json:"unknown,omitempty"`
+}
+
+func (b Beat) equal(o Beat) bool {
+	return b.Alive == o.Alive && b.Version == o.Version && b.Since.Equal(o.Since) && b.StartedAt.Equal(o.StartedAt) && maps.Equal(b.Unknown, o.Unknown)
 }
 
 // parseBeat reads the info of a heartbeat. What it does not say stays zero.
@@ -85,6 +91,27 @@ func newItem(cluster, key string, row view.Row) *Item {
 	}
 	it.text = b.String()
 	return it
+}
+
+// Title is what people call the item: the name of an object, the place of a manifest.
+func (it *Item) Title() string {
+	m := it.Manifest
+	switch {
+	case m == nil:
+		return it.Key.Name
+	case m.Line == 0:
+		return m.File
+	default:
+		return m.File + ":" + strconv.Itoa(m.Line)
+	}
+}
+
+// KindTitle is what people call the item's kind.
+func (it *Item) KindTitle() string {
+	if it.Manifest != nil {
+		return "Manifest"
+	}
+	return it.Key.Kind
 }
 
 // Status is what a table says of an item in one word.

@@ -128,6 +128,11 @@ func (m *mirror) run(ctx context.Context, every time.Duration) error {
 	var looking sync.WaitGroup
 	defer looking.Wait()
 	looking.Go(func() {
+		select {
+		case <-m.replica.Synced():
+		case <-ctx.Done():
+			return
+		}
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
@@ -173,22 +178,17 @@ func (m *mirror) heard(names []keyspace.Name, live map[keyspace.Name][]byte, err
 	news := !m.stale.IsZero()
 	m.stale = time.Time{}
 	for _, name := range names {
-		info, alive := live[name]
 		before, known := m.beats[name.Instance()]
-		now := Beat{Since: now}
-		if alive {
-			info := parseBeat(info)
-			info.Since = now.Since
-			now = info
-		} else {
-			now.Version = before.Version
+		beat := Beat{Version: before.Version}
+		if info, alive := live[name]; alive {
+			beat = parseBeat(info)
 		}
-		if known && before.Alive == now.Alive {
-			now.Since = before.Since
+		beat.Since = now
+		if known && before.Alive == beat.Alive {
+			beat.Since = before.Since
 		}
-		if !known || before.Alive != now.Alive || before.Version != now.Version || !before.StartedAt.Equal(now.StartedAt) ||
-			!maps.Equal(before.Unknown, now.Unknown) {
-			m.beats[name.Instance()] = now
+		if !known || !before.equal(beat) {
+			m.beats[name.Instance()] = beat
 			news = true
 		}
 	}

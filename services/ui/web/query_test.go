@@ -191,3 +191,11 @@ func TestTenThousandRows(t *testing.T) {
 		t.Logf("?%s of 10,000 rows: %s to find %d, %s to render them", query, found, shown, time.Since(began))
 	}
 }
+
+func TestDescendingOrderTurnsTheColumnRound(t *testing.T) {
+	f := largeFleet(500)
+	up, down := Query{Sort: "status"}.find(f).Items, Query{Sort: "status", Desc: true}.find(f).Items
+	if up[0].Status() != StatusError || down[0].Status() != StatusPlain {
+		t.Errorf("sorted by status, the first is %q, and %q the other way round", up[0].Status(), down[0].Status())
+	}
+}

@@ -25,7 +25,7 @@ type region struct {
 
 func newRenderer(a *assets, version string) (*renderer, error) {
 	t := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
-		"asset": a.url, "num": number, "plural": plural, "moment": moment, "short": short, "href": Href, "kindName": kindName, "dict": dict,
+		"asset": a.url, "num": number, "plural": plural, "moment": moment, "href": Href, "kindName": kindName, "dict": dict,
 	})
 	t, err := t.ParseFS(files, "*/*.tmpl")
 	if err != nil {
@@ -113,14 +113,6 @@ func moment(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"))) //nolint:gosec // made of digits
-}
-
-// short cuts what people compare by its beginning, such as an identity.
-func short(text string) string {
-	if len(text) <= 13 {
-		return text
-	}
-	return text[:12] + "…"
 }
 
 // kindName returns the kind of "Kind[.group]".

@@ -59,7 +59,7 @@ func (s *Server) resource() *page {
 			if it.Place != view.PlaceGone {
 				s.readBody(ctx, p)
 			}
-			return p, it.Key.Name + " (" + it.Key.Kind + ")", nil
+			return p, it.Title() + " (" + it.KindTitle() + ")", nil
 		},
 	}
 }

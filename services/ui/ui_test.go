@@ -1,0 +1,184 @@
+package ui_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/work"
+	"github.com/meshweir/meshweir/services/ui"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fleet is a running ui, and what writes the state that it shows.
+type fleet struct {
+	t        *testing.T
+	url      string
+	snapshot map[string]*keyspace.Owned
+	output   *keyspace.Derived
+	status   *keyspace.Derived
+	applied  *keyspace.Owned
+}
+
+const (
+	route   = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
+	virtual = "VirtualService.networking.istio.io/ingress/cart"
+)
+
+// newFleet runs a ui on two clusters: a route in east became a VirtualService in west.
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	client := pipelinetest.Embedded(t)
+	log := slog.New(slog.DiscardHandler)
+	store, err := keyspace.NewStore(log, client, keyspace.Config{Block: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{
+		t: t, snapshot: map[string]*keyspace.Owned{"east": store.Owned("snapshot/east", "uid-east"), "west": store.Owned("snapshot/west", "uid-west")},
+		output: store.Derived("output/west"), status: store.Derived("status/east"), applied: store.Owned("applied/west", "uid-west"),
+	}
+	f.setRoute("cart.example")
+	for i := range 150 {
+		key := fmt.Sprintf("Service/shop/service-%03d", i)
+		f.snapshot["west"].Set(key, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"service-%03d"},"spec":{"ports":[{"port":80}]}}`, i))
+	}
+	made := []byte(`{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"namespace":"ingress","name":"cart",
+		"labels":{"app.kubernetes.io/managed-by":"meshweir"},"annotations":{"meshweir.io/sources":"east:` + route + `"}},"spec":{"hosts":["cart.example"]}}`)
+	f.snapshot["west"].Set(virtual, made)
+	f.output.Set(virtual, made)
+	f.applied.Set(virtual, []byte(`{"result":"Applied","output":"1-a/1"}`))
+	f.status.Set(route, []byte(`{"observedGeneration":1,"status":{"parents":[{"parentRef":{"name":"shop"},"conditions":[{"type":"Accepted","status":"True","reason":"Accepted"}]}]}}`))
+	f.flush()
+	for _, s := range f.snapshot {
+		if err := s.Beat(t.Context(), []byte(`{"version":"v1"}`), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.url = "http://" + listener.Addr().String()
+	u, err := ui.New(log, store, work.Clients{Commands: client, Blocking: client}, ui.Config{Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- u.Run(ctx) }()
+	t.Cleanup(sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	}))
+	for deadline := time.Now().Add(10 * time.Second); u.Ready(ctx) != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the ui did not become ready")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return f
+}
+
+func (f *fleet) setRoute(host string) {
+	f.snapshot["east"].Set(route, []byte(`{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"namespace":"shop","name":"cart"},"spec":{"hostnames":["`+host+`"]}}`))
+}
+
+func (f *fleet) flush() {
+	f.t.Helper()
+	ctx := f.t.Context()
+	f.output.Complete()
+	f.status.Complete()
+	f.applied.Complete()
+	for _, s := range f.snapshot {
+		s.Complete()
+		if err := s.Flush(ctx); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	for _, err := range []error{f.output.Flush(ctx, nil), f.status.Flush(ctx, nil), f.applied.Flush(ctx)} {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// TestBrowser looks at every page as an operator does. The browser's console must stay
+// empty: it would say that the content security policy forbids something.
+func TestBrowser(t *testing.T) {
+	f := newFleet(t)
+	b := startBrowser(t)
+	const says = "document.body.innerText.includes"
+	// For some milliseconds new links are plain ones, which work, but not without loading the page.
+	const settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping")`
+	routePage := f.url + "/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart"
+
+	for _, width := range []int{390, 1440} {
+		b.size(width, 900)
+		for _, path := range []string{"/", "/clusters/east", "/resources", "/resources?q=nothing-like-it", "/resources/west/VirtualService.networking.istio.io/ingress/cart"} {
+			b.open(f.url + path)
+			b.await(`document.getElementById("live-state").dataset.state === "on"`)
+			if got := b.eval(`document.documentElement.scrollWidth <= innerWidth`); got != "true" {
+				t.Errorf("%s is wider than a screen of %d px", path, width)
+			}
+			b.quiet()
+		}
+	}
+
+	b.open(routePage)
+	b.await(says + `("cart.example") && ` + says + `("VirtualService")`)
+	b.await(`document.querySelector(".pill-ok") !== null`)
+
+	// What changes shows without a reload, and what the reader has selected stays.
+	b.eval(`getSelection().selectAllChildren(document.querySelector("h1")); window.still = true`)
+	f.setRoute("new.example")
+	f.status.Set(route, []byte(`{"status":{"parents":[{"parentRef":{"name":"shop"},"conditions":[{"type":"Accepted","status":"False","reason":"UnsupportedValue","message":"not this"}]}]}}`))
+	f.flush()
+	b.await(says + `("new.example") && ` + says + `("UnsupportedValue") && ` + says + `("not this")`)
+	if got := b.eval(`window.still === true && getSelection().toString() === "cart"`); got != "true" {
+		t.Error("the page was loaded again, or lost what was selected")
+	}
+
+	// Filters change the address and the table, and keep the focus.
+	b.open(f.url + "/resources")
+	b.await(`document.getElementById("live-state").dataset.state === "on"`)
+	b.eval(`{ const q = document.getElementById("q"); q.focus(); q.value = "service-14"; q.dispatchEvent(new Event("input", {bubbles: true})) }`)
+	b.await(`location.search === "?q=service-14" && document.querySelectorAll("tbody tr").length === 10 && ` + settled)
+	if got := b.eval(`document.activeElement.id`); got != "q" {
+		t.Errorf("the focus is at %q, want the search", got)
+	}
+	b.eval(`window.still = true; document.querySelector("th.col-name a").click()`)
+	b.await(`location.search.includes("sort=name") && document.querySelector("th.col-name")?.ariaSort === "ascending" && window.still === true`)
+	b.eval(`history.back()`)
+	b.await(`location.search === "?q=service-14"`)
+
+	b.open(f.url + "/resources?kind=Service")
+	b.await(says + `("1–100 of 150")`)
+	b.eval(`document.querySelector("a[rel=next]").click()`)
+	b.await(says + `("101–150 of 150")`)
+
+	// The table of the second page is live, too.
+	f.snapshot["west"].Set("Service/shop/zebra", []byte(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"zebra"}}`))
+	f.flush()
+	b.await(says + `("101–151 of 151") && ` + says + `("zebra")`)
+
+	// The choice of colours lasts.
+	b.eval(`document.getElementById("theme").click()`)
+	chosen := b.eval(`document.documentElement.dataset.theme`)
+	b.open(f.url + "/")
+	if got := b.eval(`document.documentElement.dataset.theme`); got != chosen {
+		t.Errorf("the colours are %q after a reload, want %q", got, chosen)
+	}
+	b.quiet()
+}

@@ -1,0 +1,183 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// event is a server-sent event.
+type event struct{ name, id, data string }
+
+// stream reads a page's events.
+func (s *site) stream(path string, change func(*http.Request)) (status int, next func() event, end func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if change != nil {
+		change(r)
+	}
+	response, err := s.http.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	events := make(chan event)
+	go func() {
+		defer close(events)
+		lines := bufio.NewScanner(response.Body)
+		lines.Buffer(nil, 1<<20)
+		var e event
+		for lines.Scan() {
+			field, value, _ := strings.Cut(lines.Text(), ": ")
+			switch field {
+			case "event":
+				e.name = value
+			case "id":
+				e.id = value
+			case "data":
+				e.data += value + "\n"
+			case "":
+				if strings.HasPrefix(lines.Text(), ": ping") {
+					e = event{name: "ping"}
+				}
+				if e.name != "" {
+					select {
+					case events <- e:
+					case <-ctx.Done():
+						return
+					}
+				}
+				e = event{}
+			case "data:":
+			}
+		}
+	}()
+	end = func() {
+		cancel()
+		response.Body.Close()
+		for range events {
+		}
+	}
+	s.t.Cleanup(end)
+	return response.StatusCode, func() event {
+		s.t.Helper()
+		select {
+		case e := <-events:
+			return e
+		case <-time.After(10 * time.Second):
+			s.t.Fatal("no event came")
+			return event{}
+		}
+	}, end
+}
+
+// liveOf returns the address of the events of a page, as the page itself says it.
+func (s *site) liveOf(path string) string {
+	s.t.Helper()
+	_, body := s.get(path)
+	_, rest, found := strings.Cut(body, `sse-connect="`)
+	address, _, _ := strings.Cut(rest, `"`)
+	if !found {
+		s.t.Fatalf("%s has no events:\n%s", path, body)
+	}
+	return strings.ReplaceAll(address, "&amp;", "&")
+}
+
+func TestLivePageGetsWhatChangedAndNothingElse(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	_, next, _ := s.stream(s.liveOf("/resources?q=cart"), nil)
+	time.Sleep(100 * time.Millisecond)
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "new.example"})
+	e := next()
+	if e.name != "table" || !strings.Contains(e.data, "new.example") {
+		t.Fatalf("the first event is %q, want the table with what is new:\n%s", e.name, e.data)
+	}
+	// A page that comes back gets what it missed, and nothing when it missed nothing.
+	_, again, _ := s.stream("/live/resources?page=q%3Dcart", func(r *http.Request) { r.Header.Set("Last-Event-ID", e.id) })
+	s.set("Service/shop/cart", view.Row{Place: view.PlaceLive, Detail: "another"})
+	if e := again(); e.name != "table" || !strings.Contains(e.data, "another") {
+		t.Errorf("the page that came back was sent %q before what it missed:\n%s", e.name, e.data)
+	}
+	_, late, _ := s.stream("/live/resources?page=q%3Dcart&have=0", nil)
+	if first, second := late(), late(); first.name+second.name != "noticetable" && first.name+second.name != "tablenotice" {
+		t.Errorf("a page that has nothing was sent %q and %q", first.name, second.name)
+	}
+}
+
+func TestLivePageEndsWhereNothingIsLeft(t *testing.T) {
+	s := newSite(t, Config{})
+	path := "/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart"
+	s.eventually(path, "cart")
+	_, next, _ := s.stream(s.liveOf(path), nil)
+	s.rows.Delete(cart)
+	s.flush()
+	for {
+		e := next()
+		if e.name == "gone" {
+			break
+		}
+		if e.name == "" {
+			t.Fatal("the events ended without a word")
+		}
+	}
+}
+
+func TestLivePagesArePingedCappedAndEnded(t *testing.T) {
+	s := newSite(t, Config{PingEvery: 20 * time.Millisecond, MaxStreams: 2})
+	s.eventually("/", "Connected")
+	_, next, _ := s.stream(s.liveOf("/"), nil)
+	if e := next(); e.name != "ping" {
+		t.Errorf("the first event of a page at rest is %q, want a ping", e.name)
+	}
+	_, _, endSecond := s.stream("/live/", nil)
+	if status, _, _ := s.stream("/live/", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("one page too many answers %d", status)
+	}
+	endSecond()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		status, _, end := s.stream("/live/", nil)
+		end()
+		if status == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the place of a closed page is not given to another")
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); s.stop() }()
+	select {
+	case <-done:
+	case <-time.After(4 * time.Second):
+		t.Fatal("open pages keep the server from ending")
+	}
+}
+
+func TestViewersOfAnAddressShareTheWork(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	for range 5 {
+		s.stream("/live/resources?page=q%3Dcart", nil)
+	}
+	s.stream("/live/resources?page=q%3Dother", nil)
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		s.server.hub.mu.Lock()
+		feeds, viewers := len(s.server.hub.feeds), s.server.hub.viewers
+		s.server.hub.mu.Unlock()
+		if feeds == 2 && viewers == 6 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d renderings for %d viewers of 2 addresses", feeds, viewers)
+		}
+	}
+}
