@@ -90,7 +90,12 @@ func (d *Derived) flush(ctx context.Context, inputs Vector) error {
 		if err != nil {
 			return err
 		}
-		err = d.write(ctx, b, inputs, lost || overtaken)
+		if lost = lost || overtaken; lost || !d.stored.meta.Exists() {
+			if err := d.current(ctx, inputs); err != nil {
+				return err
+			}
+		}
+		err = d.write(ctx, b, inputs, lost)
 		switch {
 		case errors.Is(err, errMoved) && try < tries:
 			if err := d.refresh(ctx); err != nil {
@@ -134,6 +139,23 @@ func (d *Derived) overtaken(ctx context.Context, inputs Vector) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// current proves that inputs are what Redis holds. Where the stored state is lost,
+// the inputs may be lost too, and this writer has not been told of all of them yet: what it
+// would write now could lack what depends on the one that it already misses.
+func (d *Derived) current(ctx context.Context, inputs Vector) error {
+	names := slices.Sorted(maps.Keys(inputs))
+	metas, err := d.store.metas(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for i, meta := range metas {
+		if meta.Epoch != inputs[names[i]].Epoch || meta.Revision < inputs[names[i]].Revision {
+			return fmt.Errorf("writing %s: %w: %s was followed to %s and is at %s now", d.name, ErrStale, names[i], inputs[names[i]], meta.Position)
+		}
+	}
+	return nil
 }
 
 func (d *Derived) write(ctx context.Context, b batch, inputs Vector, lost bool) error {

@@ -3,6 +3,7 @@ package keyspace_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -288,5 +289,63 @@ func TestListCarriesTheTraceOfTheLastWrite(t *testing.T) {
 	f.stop()
 	if got := f.events[0]; len(got.Causes) != 1 || got.Causes[0].TraceID() != cause.TraceID() || got.Causes[0].SpanID() != cause.SpanID() {
 		t.Errorf("the causes are %v, want %v", got.Causes, cause)
+	}
+}
+
+func TestKeyThatChangesAgainWhileOthersAreReadIsReadAgain(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		owner := open(t, client, keyspace.Config{}).Owned(snapshot, "uid")
+		flush(t, owner, state{"a": "1", "b": "1"})
+		set := func(key, value string) {
+			owner.Set(key, []byte(value))
+			if err := owner.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		followed, between := clientOf(t, client), &betweenRounds{}
+		followed.AddHook(between)
+		f := follow(t, open(t, followed, keyspace.Config{}), snapshot)
+		between.arm(
+			func() { set("b", "2") }, // the first round reads a, and learns of b
+			func() { set("a", "3") }, // the second reads b, and learns that a changed again
+		)
+		set("a", "2")
+		f.await(t, snapshot, state{"a": "3", "b": "2"})
+		f.stop()
+		for _, e := range f.events {
+			for _, c := range e.Changes {
+				if c.Key == "a" && c.New == "2" && e.Meta.Revision > 2 {
+					t.Errorf("at revision %d a is %q, which is of revision 2", e.Meta.Revision, c.New)
+				}
+			}
+		}
+	})
+}
+
+// betweenRounds does something before each of a reader's next transactions.
+type betweenRounds struct {
+	lossy
+	mu   sync.Mutex
+	todo []func()
+}
+
+func (b *betweenRounds) arm(todo ...func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.todo = todo
+}
+
+func (b *betweenRounds) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		b.mu.Lock()
+		var do func()
+		if isRound := len(cmds) > 4 && cmds[2].Name() == "xrange"; isRound && len(b.todo) > 0 {
+			do, b.todo = b.todo[0], b.todo[1:]
+		}
+		b.mu.Unlock()
+		if do != nil {
+			do()
+		}
+		return next(ctx, cmds)
 	}
 }

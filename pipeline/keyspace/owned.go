@@ -74,7 +74,7 @@ func (o *Owned) Beat(ctx context.Context, info []byte, ttl time.Duration) error 
 func (o *Owned) displace(ctx context.Context) error {
 	o.store.log.WarnContext(ctx, "redis does not hold what was left in it; a new epoch begins",
 		"keyspace", o.name, "left", o.stored.meta.Position)
-	o.displaced, o.swept = true, false
+	o.displaced = true
 	if left := o.stored.meta.Epoch; left.Compare(o.seen) > 0 {
 		o.seen = left
 	}

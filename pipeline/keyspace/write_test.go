@@ -425,6 +425,37 @@ func TestDerivedGoesOnWhenAnInputWentBackOrAway(t *testing.T) {
 	})
 }
 
+func TestDerivedDoesNotRestoreFromInputsThatAreLostToo(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{})
+		owner := store.Owned(snapshot, "uid")
+		flush(t, owner, state{"a": "1"})
+		inputs := keyspace.Vector{snapshot: meta(t, store, snapshot).Position}
+		d := store.Derived(output)
+		d.Set("a", []byte("1"))
+		d.Complete()
+		if err := d.Flush(t.Context(), inputs); err != nil {
+			t.Fatal(err)
+		}
+		client.FlushDB(t.Context())
+		d.Set("a", []byte("2"))
+		for _, write := range []func(context.Context, keyspace.Vector) error{d.Flush, d.Check} {
+			if err := write(t.Context(), inputs); !errors.Is(err, keyspace.ErrStale) {
+				t.Errorf("got %v, want ErrStale", err)
+			}
+		}
+		if meta(t, store, output).Exists() {
+			t.Error("the output was written from a history that is no more")
+		}
+		if err := owner.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Flush(t.Context(), keyspace.Vector{snapshot: meta(t, store, snapshot).Position}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestDerivedOpensAnEpochAfterWhatWasSeen(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		store := open(t, client, keyspace.Config{})

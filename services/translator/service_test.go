@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -134,7 +135,12 @@ func (p *controlPlane) stored(names ...keyspace.Name) map[keyspace.Name]map[stri
 	ctx, cancel := context.WithCancel(p.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- replica.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.t.Error(err)
+		}
+	}()
 	select {
 	case <-replica.Synced():
 	case <-time.After(10 * time.Second):
@@ -143,10 +149,7 @@ func (p *controlPlane) stored(names ...keyspace.Name) map[keyspace.Name]map[stri
 	found := map[keyspace.Name]map[string]string{}
 	replica.View(func(v keyspace.View[string]) {
 		for _, name := range names {
-			found[name] = map[string]string{}
-			for key, value := range v.All(name) {
-				found[name][key] = value
-			}
+			found[name] = maps.Collect(v.All(name))
 		}
 	})
 	return found
@@ -202,14 +205,8 @@ func (p *controlPlane) shuffle(random *rand.Rand) (cluster string) {
 		p.agents[cluster].Delete(object.key().String())
 		c.Objects = slices.Delete(c.Objects, i, i+1)
 	default:
-		changed := manifest{}
-		for k, v := range object {
-			changed[k] = v
-		}
-		meta := map[string]any{}
-		for k, v := range object["metadata"].(map[string]any) {
-			meta[k] = v
-		}
+		changed := maps.Clone(object)
+		meta := maps.Clone(object["metadata"].(map[string]any))
 		meta["generation"] = random.IntN(1000)
 		changed["metadata"] = meta
 		c.Objects[i] = changed
@@ -268,7 +265,15 @@ func TestOutputsComeBackAfterRedisForgot(t *testing.T) {
 		// One cluster after the other finds out; the outputs of those that have not are not written meanwhile.
 		for i, name := range p.names() {
 			p.publish(name)
-			p.await(p.want(p.names()[i+1:]...))
+			missing := p.names()[i+1:]
+			p.await(p.want(missing...))
+			<-time.After(time.Second) // two repairs
+			for _, name := range missing {
+				meta, err := p.store.Meta(t.Context(), keyspace.Name("output/"+name))
+				if err != nil || meta.Exists() {
+					t.Errorf("%s has an output at %s, though nobody knows what it holds (%v)", name, meta.Position, err)
+				}
+			}
 		}
 	})
 }
@@ -290,6 +295,21 @@ func TestOutputOfAnUnknownClusterStaysAsItIs(t *testing.T) {
 		if diff := cmp.Diff(before, p.stored(gone)); diff != "" {
 			t.Errorf("the output of a cluster that nobody can see changed (-before +after):\n%s", diff)
 		}
+	})
+}
+
+func TestRepairRestoresWhatNoEventTellsOf(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		p := newControlPlane(t, client, "global-service")
+		p.publish(p.names()...)
+		p.translator("")
+		p.await(p.want())
+		for _, cluster := range p.names() {
+			if err := p.store.Drop(t.Context(), keyspace.Name("output/"+cluster)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.await(p.want())
 	})
 }
 

@@ -29,7 +29,6 @@ func define(flags *pflag.FlagSet) process.Run {
 	flags.StringVar(&cfg.Consumer, "consumer", "", "`name` of this process among the uis, where it survives a restart (a StatefulSet's pod)")
 	flags.DurationVar(&cfg.RepairEvery, "repair-every", 0, "how often the views are compared with what Redis holds; 0 is 30s")
 	return func(ctx context.Context, env process.Env) error {
-		cfg.Version = process.Version()
 		return launch.UI(ctx, env, redis, cfg)
 	}
 }

@@ -115,7 +115,9 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	}
 	if all {
 		for name := range b.clusters {
-			dirty[name] = dirty[name] // a nil set of keys will do
+			if _, is := dirty[name]; !is {
+				dirty[name] = nil // no row, but the record
+			}
 		}
 	}
 	vector := v.Vector()

@@ -201,7 +201,8 @@ func (v *viewer) send(regions []region) error {
 			continue
 		}
 		fmt.Fprintf(&b, "event: %s\nid: %s\n", r.name, state)
-		for line := range strings.SplitSeq(string(r.html), "\n") {
+		// A carriage return ends a line of an event, too: what an object says must not become an event of its own.
+		for line := range strings.SplitSeq(strings.ReplaceAll(string(r.html), "\r", "\n"), "\n") {
 			b.WriteString("data: " + line + "\n")
 		}
 		b.WriteByte('\n')

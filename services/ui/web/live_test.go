@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +14,19 @@ import (
 
 // event is a server-sent event.
 type event struct{ name, id, data string }
+
+// asBrowsersRead ends lines at carriage returns, too, as the standard of server-sent events has it.
+type asBrowsersRead struct{ io.Reader }
+
+func (r asBrowsersRead) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	for i, c := range b[:n] {
+		if c == '\r' {
+			b[i] = '\n'
+		}
+	}
+	return n, err
+}
 
 // stream reads a page's events.
 func (s *site) stream(path string, change func(*http.Request)) (status int, next func() event, end func()) {
@@ -32,7 +46,7 @@ func (s *site) stream(path string, change func(*http.Request)) (status int, next
 	events := make(chan event)
 	go func() {
 		defer close(events)
-		lines := bufio.NewScanner(response.Body)
+		lines := bufio.NewScanner(asBrowsersRead{response.Body})
 		lines.Buffer(nil, 1<<20)
 		var e event
 		for lines.Scan() {
@@ -179,5 +193,21 @@ func TestViewersOfAnAddressShareTheWork(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d renderings for %d viewers of 2 addresses", feeds, viewers)
 		}
+	}
+}
+
+func TestWhatObjectsSayIsNoEvent(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "a\r\revent: gone\rdata: x\r\rb"})
+	_, next, _ := s.stream("/live/resources?page=&have=0", nil)
+	for _, want := range []string{"notice", "table"} {
+		if e := next(); e.name != want {
+			t.Fatalf("the page was sent %q, want %q", e.name, want)
+		}
+	}
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "harmless"})
+	if e := next(); e.name != "table" || !strings.Contains(e.data, "harmless") {
+		t.Fatalf("an object made the event %q of its own:\n%s", e.name, e.data)
 	}
 }

@@ -43,7 +43,7 @@ func (r *renderer) regions(p *page, data any) ([]region, error) {
 			return nil, fmt.Errorf("rendering %s/%s: %w", p.name, name, err)
 		}
 		sum := fnv.New64a()
-		sum.Write(b.Bytes())                                              //nolint:errcheck // a hash takes everything
+		sum.Write(b.Bytes())
 		regions[i] = region{name, template.HTML(b.String()), sum.Sum64()} //nolint:gosec // it is a template's output
 	}
 	return regions, nil

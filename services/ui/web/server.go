@@ -202,7 +202,7 @@ func (s *Server) Run(ctx context.Context) error {
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
 	if server.Shutdown(closing) != nil {
-		server.Close() //nolint:errcheck // what is still open is cut
+		server.Close()
 	}
 	select {
 	case serveErr := <-failed:

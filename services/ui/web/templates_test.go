@@ -33,7 +33,8 @@ func fullFleet() *Fleet {
 				Detail: "cart.example", Outputs: []view.Ref{made, {Cluster: "gone", Key: "A/b/c"}},
 				Conditions: []view.Condition{
 					{Scope: "parent shop", Type: "Accepted", Status: "False", Reason: "UnsupportedValue", Message: "spec.rules[0]: <b>no</b>"},
-					{Scope: "parent shop", Type: "ResolvedRefs", Status: "True", Reason: "ResolvedRefs"}, {Type: "Programmed", Status: "Unknown"},
+					{Scope: "parent shop", Type: "ResolvedRefs", Status: "True", Reason: "ResolvedRefs"},
+					{Type: "Programmed", Status: "Unknown"},
 				},
 			},
 			"Namespace//shop": {Place: view.PlaceLive},
