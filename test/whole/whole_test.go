@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/meshweir/meshweir/deploy/compose/demo"
-	"github.com/meshweir/meshweir/pipeline/keyspace"
 )
 
 const (
