@@ -48,8 +48,7 @@ func TestAWrongVariableIsNamedWithWhatIsAllowed(t *testing.T) {
 	var word string
 	process.Choice(flags, &word, "log-format", "form", "auto", "text")
 	err := process.SetFromEnvironment(flags, environment(map[string]string{"MESHWEIR_WORKERS": "many", "MESHWEIR_LOG_FORMAT": "xml"}))
-	var usage process.UsageError
-	if !errors.As(err, &usage) {
+	if _, ok := errors.AsType[process.UsageError](err); !ok {
 		t.Fatalf("got %v, want a usage error", err)
 	}
 	for _, want := range []string{`MESHWEIR_WORKERS: "many" is no int`, `MESHWEIR_LOG_FORMAT: "xml" is no word: want one of auto, text`} {

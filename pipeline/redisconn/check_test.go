@@ -2,6 +2,7 @@ package redisconn_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestAwaitReturnsProblemsAndEndsWithItsContext(t *testing.T) {
 	paused, _ := open(t, evicting.URL(), redisconn.Options{Timeout: 100 * time.Millisecond})
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if err := paused.Await(ctx, redisconn.Need{}); err != context.DeadlineExceeded {
+	if err := paused.Await(ctx, redisconn.Need{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("awaiting a paused server: got %v, want the end of the context", err)
 	}
 }

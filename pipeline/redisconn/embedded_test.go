@@ -50,7 +50,7 @@ func same[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// add appends entries with the ids 1-0, 2-0, …
+// add appends entries with the ids 1-0, 2-0, ….
 func add(ctx context.Context, t *testing.T, c redis.UniversalClient, stream string, ids ...string) {
 	t.Helper()
 	for _, id := range ids {

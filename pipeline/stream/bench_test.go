@@ -114,7 +114,7 @@ func consume(b *testing.B, client redis.UniversalClient, router *message.Router,
 		go router.Run(context.Background()) //nolint:errcheck // it is closed below
 		<-done
 	})
-	router.Close() //nolint:errcheck // nothing is left to do
+	router.Close()
 }
 
 func measure(b *testing.B, client redis.UniversalClient, run func()) {

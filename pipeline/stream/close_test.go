@@ -23,7 +23,7 @@ func TestCloseDrainsAndLeavesNothingBehind(t *testing.T) {
 		messages := subscribe(t, s, "s")
 		msg := next(t, messages)
 		var closed sync.WaitGroup
-		closed.Go(func() { s.Close() }) //nolint:errcheck // it returns nil
+		closed.Go(func() { s.Close() })
 		time.Sleep(100 * time.Millisecond)
 		if err := msg.Context().Err(); err != nil {
 			t.Errorf("the message in hand lost its context: %v", err)
@@ -75,7 +75,7 @@ func TestGraceEndsForAHandlerThatDoesNot(t *testing.T) {
 	cfg.Grace = 100 * time.Millisecond
 	s := newSubscriber(t, client, cfg)
 	msg := next(t, subscribe(t, s, "s"))
-	s.Close() //nolint:errcheck // it returns nil
+	s.Close()
 	if msg.Context().Err() == nil {
 		t.Error("the message kept its context")
 	}
@@ -91,7 +91,7 @@ func TestCloseTakesAnIdleConsumerOutOfItsGroup(t *testing.T) {
 		publish(t, client, "s", "a")
 		s := newSubscriber(t, client, fast("g"))
 		read(t, subscribe(t, s, "s"), 1)
-		s.Close() //nolint:errcheck // it returns nil
+		s.Close()
 		if got := client.XInfoConsumers(t.Context(), "s", "g").Val(); len(got) != 0 {
 			t.Errorf("got consumers %v, want none", got)
 		}

@@ -13,10 +13,10 @@ import (
 )
 
 func TestBackoffDoublesUpToItsCap(t *testing.T) {
-	for n, want := range map[int]time.Duration{1: 100, 2: 200, 3: 400, 5: 1600, 6: 2000, 1000: 2000} {
+	for n, want := range map[int]int{1: 100, 2: 200, 3: 400, 5: 1600, 6: 2000, 1000: 2000} {
 		for range 20 {
 			got := backoff(100*time.Millisecond, 2*time.Second, n)
-			if w := want * time.Millisecond; got < w*8/10 || got > w*12/10 {
+			if w := time.Duration(want) * time.Millisecond; got < w*8/10 || got > w*12/10 {
 				t.Errorf("after %d failures: got %s, want %s give or take a fifth", n, got, w)
 			}
 		}

@@ -68,7 +68,7 @@ func (p *proxy) requests(client, server net.Conn, lose *atomic.Bool) {
 		}
 		if left := p.cutAfter.Load(); left > 0 {
 			if int64(n) >= left {
-				server.Write(buf[:left])
+				_, _ = server.Write(buf[:left]) // cut off either way
 				p.cutAfter.Store(1)
 				return
 			}

@@ -296,7 +296,7 @@ func TestServesMoreStreamsThanOneReadTakes(t *testing.T) {
 			if !slices.Equal(got, streams) {
 				t.Errorf("group %q: got %q, want one message of each stream", cfg.Group, got)
 			}
-			s.Close() //nolint:errcheck // it returns nil
+			s.Close()
 		}
 	})
 }

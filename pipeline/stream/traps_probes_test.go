@@ -50,7 +50,7 @@ func cancelledSubscription(t *testing.T, k kit) error {
 	}
 	time.Sleep(100 * time.Millisecond)
 	cancel()
-	for range messages { //nolint:revive // until the subscription says that it has ended
+	for range messages {
 	}
 	publish(t, client, "s", "a")
 	second := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g", consumer: "second"}), "s")
@@ -122,7 +122,7 @@ func ackAtShutdown(t *testing.T, k kit) error {
 	running.Go(func() { router.Run(context.Background()) }) //nolint:errcheck // how it ends shows in what it handled
 	<-started
 	time.Sleep(100 * time.Millisecond) // it may take more meanwhile
-	router.Close()                     //nolint:errcheck // as above
+	router.Close()
 	running.Wait()
 	// What was handled is acked; what was not comes to the next consumer at once.
 	first := client.XRangeN(t.Context(), "s", "-", "+", 1).Val()[0].ID
@@ -285,7 +285,7 @@ func lostReply(t *testing.T, k kit) error {
 	p.loseReply.Store(&word)
 	err := k.publisher(t, client).Publish("s", message.NewMessage(watermill.NewUUID(), []byte("a")))
 	if n := server.XLen(t.Context(), "s").Val(); n != 1 {
-		return fmt.Errorf("one Publish made %d entries and returned %v", n, err)
+		return fmt.Errorf("one Publish made %d entries and returned %w", n, err)
 	}
 	return nil
 }

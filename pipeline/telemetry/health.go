@@ -142,7 +142,7 @@ func (h *Health) Serve(ctx context.Context, addr string) error {
 		wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(wait) != nil {
-			server.Close() //nolint:errcheck // a client that reads too slowly is cut off
+			server.Close()
 		}
 		err = <-ended
 	}

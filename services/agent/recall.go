@@ -32,8 +32,11 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 		return nil, err
 	}
 	following, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- replica.Run(following) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = replica.Run(following) // it ends with its context only
+	}()
 	defer func() { <-ended }()
 	defer stop()
 	a.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", files)

@@ -37,7 +37,7 @@ func roundTrip(t *testing.T, dictionary, value []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer encoder.Close() //nolint:errcheck // nothing is buffered
+	defer encoder.Close()
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderDicts(dictionary))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -251,8 +252,11 @@ func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]str
 		s.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-	done := make(chan error, 1)
-	go func() { done <- replica.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = replica.Run(ctx) // it ends with its context only
+	}()
 	defer func() { cancel(); <-done }()
 	select {
 	case <-replica.Synced():
@@ -264,10 +268,7 @@ func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]str
 			if !v.Meta(name).Complete {
 				continue
 			}
-			found[name] = map[string]string{}
-			for key, value := range v.All(name) {
-				found[name][key] = value
-			}
+			found[name] = maps.Collect(v.All(name))
 		}
 	})
 	return found

@@ -73,7 +73,7 @@ func tlsPort(service *corev1.Service) uint32 {
 	}
 	for _, rule := range rules {
 		if i := slices.IndexFunc(service.Spec.Ports, rule); i >= 0 && service.Spec.Ports[i].Port > 0 {
-			return uint32(service.Spec.Ports[i].Port) //nolint:gosec // G115: checked to be positive
+			return uint32(service.Spec.Ports[i].Port)
 		}
 	}
 	return 0
