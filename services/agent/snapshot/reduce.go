@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/validate/content"
+	validate "k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -148,7 +148,7 @@ func (r *Reducer) name(object *unstructured.Unstructured, content content) (reso
 // nameable refuses what cannot be a part of a key or of a file's name. Whether
 // Kubernetes would take the name is not asked: only what could do harm is refused.
 func nameable(field, text string) error {
-	reasons := content.IsPathSegmentName(text)
+	reasons := validate.IsPathSegmentName(text)
 	if len(text) > 253 {
 		reasons = append(reasons, "may have 253 characters at most")
 	}
