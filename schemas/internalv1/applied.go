@@ -17,6 +17,11 @@ const (
 	ResultRefused Result = "Refused"
 )
 
+// KindRefusedOutput is the kind of the one object by which an agent's snapshot says that the whole output is older than
+// what was applied before: Redis lost a part of its history. Its annotation resource.OutputAnnotation holds the position
+// that was applied; whoever writes the output must go beyond it.
+const KindRefusedOutput = "RefusedOutput"
+
 // Applied is what an agent last did with one object of its output: the value in the keyspace applied/<cluster>, under the object's key.
 type Applied struct {
 	// Result says what became of the object.

@@ -58,11 +58,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.log.InfoContext(ctx, "agent started", "identity", uid, "dir", a.cfg.Dir)
 
-	applier, err := a.newApplier(target, a.store.Owned(a.names.applied, uid))
+	snapshot := a.store.Owned(a.names.snapshot, uid)
+	applier, err := a.newApplier(target, snapshot, a.store.Owned(a.names.applied, uid))
 	if err != nil {
 		return err
 	}
-	publisher := a.newPublisher(a.store.Owned(a.names.snapshot, uid), applier.wakeUp)
+	publisher := a.newPublisher(snapshot, applier.wakeUp)
 	err = process.Together(ctx,
 		func(ctx context.Context) error { return target.Run(ctx, a.recall, publisher.deliver(ctx)) },
 		publisher.run, applier.outputs.Run, applier.run)

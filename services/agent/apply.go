@@ -29,9 +29,9 @@ type applier struct {
 	vitals  *vitals
 	target  cluster
 	outputs *keyspace.Replica[content]
-	// reports is the writer of applied/<cluster>.
-	reports *keyspace.Owned
-	wake    chan struct{}
+	// snapshot and reports are the writers of snapshot/<cluster> and applied/<cluster>.
+	snapshot, reports *keyspace.Owned
+	wake              chan struct{}
 
 	mu     sync.Mutex // guards causes
 	causes []trace.SpanContext
@@ -41,9 +41,9 @@ type applier struct {
 	failures int
 }
 
-func (a *Agent) newApplier(target cluster, reports *keyspace.Owned) (*applier, error) {
+func (a *Agent) newApplier(target cluster, snapshot, reports *keyspace.Owned) (*applier, error) {
 	p := &applier{
-		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, reports: reports,
+		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: snapshot, reports: reports,
 		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{},
 	}
 	var err error
@@ -148,6 +148,7 @@ func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, o
 	if last := p.target.LastApplied(outputKind); last.Compare(at) > 0 {
 		return p.refuseAll(ctx, output, at, last)
 	}
+	p.snapshot.Delete(refusedOutput)
 	live, err := p.target.Managed(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -99,6 +100,11 @@ func TestRefusesWhatIsOlderThanWhatItApplied(t *testing.T) {
 		if !strings.Contains(x.read(routeFile), "a.example.com") {
 			t.Errorf("got %s, want the route as it was", x.read(routeFile))
 		}
+		const refused = "RefusedOutput.internal.meshweir.io//output"
+		x.eventually("the snapshot to say how far was applied", func() bool {
+			value, _, err := x.store.Get(t.Context(), snapshotEast, refused)
+			return err == nil && strings.Contains(string(value), `"meshweir.io/output":"`+newer.String())
+		})
 		// Whoever writes the output is told what was seen, and opens a newer epoch.
 		d := x.store.Derived(outputEast)
 		x.must(d.Seen(t.Context(), newer))
@@ -107,6 +113,10 @@ func TestRefusesWhatIsOlderThanWhatItApplied(t *testing.T) {
 		x.must(d.Flush(t.Context(), nil))
 		x.eventually("the new route", func() bool { return strings.Contains(x.read(routeFile), "c.example.com") })
 		x.result(routeKey, internalv1.ResultApplied)
+		x.eventually("the snapshot to say so no more", func() bool {
+			_, _, err := x.store.Get(t.Context(), snapshotEast, refused)
+			return errors.Is(err, keyspace.ErrNotFound)
+		})
 	})
 	t.Run("one object", func(t *testing.T) {
 		x.must(x.stop())

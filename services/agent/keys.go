@@ -1,6 +1,10 @@
 package agent
 
-import "github.com/meshweir/meshweir/pipeline/keyspace"
+import (
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
 
 // Kinds of the keyspaces that an agent reads and writes; their instance is the cluster.
 const (
@@ -9,6 +13,9 @@ const (
 	outputKind   = "output"
 	statusKind   = "status"
 )
+
+// refusedOutput is the key of the object of a snapshot that says that the output is refused as a whole.
+const refusedOutput = internalv1.KindRefusedOutput + "." + resource.InternalGroup + "//" + outputKind
 
 // names are the keyspaces of one cluster.
 type names struct{ snapshot, applied, output, status keyspace.Name }

@@ -12,7 +12,7 @@ import (
 )
 
 // refuseAll reports that the whole output is older than what was applied before:
-// Redis lost a part of its history. Whoever writes the output sees the report and begins a new epoch.
+// Redis lost a part of its history. The snapshot says so, for whoever writes the output to begin a new epoch.
 func (p *applier) refuseAll(ctx context.Context, output map[resource.Key]wanted, at, last keyspace.Position) error {
 	for key := range output {
 		p.note(ctx, key, internalv1.Applied{
@@ -20,6 +20,9 @@ func (p *applier) refuseAll(ctx context.Context, output map[resource.Key]wanted,
 			Message: fmt.Sprintf("the output is at %s, and was applied up to %s before", at, last),
 		})
 	}
+	p.snapshot.Set(refusedOutput, fmt.Appendf(nil,
+		`{"apiVersion":"%s/v1","kind":%q,"metadata":{"name":%q,"annotations":{%q:%q}}}`,
+		resource.InternalGroup, internalv1.KindRefusedOutput, outputKind, resource.OutputAnnotation, last))
 	return p.report(ctx)
 }
 
