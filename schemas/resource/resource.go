@@ -32,6 +32,8 @@ const (
 	SourcesAnnotation = "meshweir.io/sources"
 	// SourceClustersAnnotation lists the clusters that an output was made from, joined by commas, sorted.
 	SourceClustersAnnotation = "meshweir.io/source-clusters"
+	// FileAnnotation names, on an object of a folder, the file that it is in: a path within the cluster's folder.
+	FileAnnotation = "meshweir.io/file"
 	// OutputAnnotation is the position ("epoch/revision") in output/<cluster> at which the object last changed.
 	// The agent sets it when it applies.
 	OutputAnnotation = "meshweir.io/output"

@@ -269,11 +269,11 @@ func TestFlushedRedisHeals(t *testing.T) {
 	})
 }
 
-func (x *fixture) beat() *Beat {
+func (x *fixture) beat() *internalv1.Heartbeat {
 	x.t.Helper()
 	beats, err := x.store.Beats(x.t.Context(), snapshotEast)
 	x.must(err)
-	var b Beat
+	var b internalv1.Heartbeat
 	if json.Unmarshal(beats[snapshotEast], &b) != nil {
 		return nil
 	}

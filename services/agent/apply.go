@@ -228,7 +228,7 @@ func (p *applier) noteDrift(ctx context.Context, s step) {
 		return
 	}
 	p.vitals.drift.Add(ctx, 1)
-	p.vitals.update(func(b *Beat) { b.Drift++ })
+	p.vitals.update(func(b *internalv1.Heartbeat) { b.Drift++ })
 	p.log.InfoContext(ctx, "object was changed by hand and is applied again", "key", s.key.String())
 }
 

@@ -126,7 +126,7 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 func (p *publisher) count(ctx context.Context, unknown map[string]int) {
 	kinds := p.builder.Kinds()
 	var isNew bool
-	p.vitals.update(func(b *Beat) {
+	p.vitals.update(func(b *internalv1.Heartbeat) {
 		for kind := range unknown {
 			_, known := b.Unknown[kind]
 			isNew = isNew || !known

@@ -25,7 +25,7 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 				} `json:"metadata"`
 			}
 			err := json.Unmarshal(value, &object)
-			return stored{object.Metadata.Annotations[snapshot.FileAnnotation], slices.Clone(value)}, err
+			return stored{object.Metadata.Annotations[resource.FileAnnotation], slices.Clone(value)}, err
 		},
 	})
 	if err != nil {

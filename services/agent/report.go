@@ -43,7 +43,7 @@ func (p *applier) report(ctx context.Context) error {
 	for _, record := range p.reported {
 		results[string(record.Result)]++
 	}
-	p.vitals.update(func(b *Beat) { b.Results = results })
+	p.vitals.update(func(b *internalv1.Heartbeat) { b.Results = results })
 	p.reports.Complete()
 	if err := p.reports.Flush(ctx); err != nil {
 		return fmt.Errorf("reporting what was applied: %w", err)

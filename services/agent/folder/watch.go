@@ -13,6 +13,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -97,7 +98,7 @@ func fileOf(object snapshot.Object) string {
 	if json.Unmarshal(object.Value, &meta) != nil {
 		return ""
 	}
-	return meta.Metadata.Annotations[snapshot.FileAnnotation]
+	return meta.Metadata.Annotations[resource.FileAnnotation]
 }
 
 // watch waits for changes of the folders.

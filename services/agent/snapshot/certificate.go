@@ -33,7 +33,7 @@ func certificate(secret *unstructured.Unstructured, key resource.Key, file strin
 		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: secret.GetUID()},
 	}
 	if file != "" {
-		c.Annotations = map[string]string{FileAnnotation: file}
+		c.Annotations = map[string]string{resource.FileAnnotation: file}
 	}
 	chain, problem := chainOf(secret.Object)
 	if problem == "" {

@@ -20,6 +20,6 @@ type Delivery struct {
 	Unknown map[string]int
 }
 
-// Recall returns what the stored snapshot holds of files (see [FileAnnotation]):
+// Recall returns what the stored snapshot holds of files (see [resource.FileAnnotation]):
 // a source that starts on a damaged file does not know what was in it.
 type Recall func(ctx context.Context, files []string) ([]Object, error)

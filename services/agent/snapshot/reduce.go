@@ -16,10 +16,6 @@ import (
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
-// FileAnnotation names, on an object of a folder, the file that it is in: a path within the cluster's folder.
-// With it an agent that starts on a damaged file finds what the file held.
-const FileAnnotation = "meshweir.io/file"
-
 var (
 	// ErrUnknownKind says that no reader uses objects of this kind.
 	ErrUnknownKind = errors.New("the kind is not part of a snapshot")
@@ -200,7 +196,7 @@ func metadata(object *unstructured.Unstructured, content content, file string) m
 			annotations = map[string]any{}
 			meta["annotations"] = annotations
 		}
-		annotations[FileAnnotation] = file
+		annotations[resource.FileAnnotation] = file
 	}
 	labels, _ := meta["labels"].(map[string]any)
 	filter(labels, content.labels)

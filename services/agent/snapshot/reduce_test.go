@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 )
 
 const canary = "canary-3f9c"
@@ -86,7 +87,7 @@ func TestTakesOfASecretOnlyThePublicPartOfItsCertificate(t *testing.T) {
 	if diff := cmp.Diff(want, got.Spec); diff != "" || len(got.Spec.SHA256) != 64 {
 		t.Error("certificate (-want +got):\n" + diff)
 	}
-	if got.Annotations[FileAnnotation] != "tls.yaml" {
+	if got.Annotations[resource.FileAnnotation] != "tls.yaml" {
 		t.Errorf("got annotations %v, want the file", got.Annotations)
 	}
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
-// fileAnnotation names, on an object of a folder, the manifest that it is in.
-const fileAnnotation = "meshweir.io/file"
-
 // maxMessage caps the text of a condition or result in a row, in bytes.
 const maxMessage = 1 << 10
 
@@ -73,7 +70,7 @@ func DecodeFact(_ string, value []byte) (Fact, error) {
 func objectFact(s shape) (Fact, error) {
 	f := Fact{
 		Managed: s.Metadata.Labels[resource.ManagedByLabel] == resource.ManagedBy,
-		File:    s.Metadata.Annotations[fileAnnotation],
+		File:    s.Metadata.Annotations[resource.FileAnnotation],
 		Created: s.Metadata.CreationTimestamp,
 		Labels:  s.Metadata.Labels,
 		Detail:  detail(s.Kind, s.Spec, s.Status),

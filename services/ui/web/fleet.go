@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -50,10 +51,9 @@ func (b Beat) equal(o Beat) bool {
 
 // parseBeat reads the info of a heartbeat. What it does not say stays zero.
 func parseBeat(info []byte) Beat {
-	var b Beat
-	_ = json.Unmarshal(info, &b) // an agent of another version may say other things
-	b.Alive, b.Since = true, time.Time{}
-	return b
+	var said internalv1.Heartbeat
+	_ = json.Unmarshal(info, &said) // an agent of another version may say other things
+	return Beat{Alive: true, Version: said.Version, StartedAt: said.StartedAt, Unknown: said.Unknown}
 }
 
 // Item is a row with what tables need at hand.

@@ -1,0 +1,23 @@
+package internalv1
+
+import "time"
+
+// Heartbeat is what an agent says of itself every few seconds, as JSON, in the beat of its snapshot's keyspace.
+type Heartbeat struct {
+	// Version of Meshweir that the agent runs.
+	Version string `json:"version"`
+	// Source is "files".
+	Source string `json:"source"`
+	// StartedAt is when the agent was made.
+	StartedAt time.Time `json:"started_at"`
+	// Objects counts the snapshot's objects by "Kind[.group]".
+	Objects map[string]int `json:"objects,omitempty"`
+	// Unknown counts the objects that are not taken, by "Kind[.group]".
+	Unknown map[string]int `json:"unknown,omitempty"`
+	// Problems is the number of ManifestProblems in the snapshot.
+	Problems int `json:"problems"`
+	// Results counts the objects of the output by what became of them.
+	Results map[string]int `json:"results,omitempty"`
+	// Drift counts the objects that somebody changed and that were applied again, since the start.
+	Drift int `json:"drift"`
+}
