@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-//go:embed shared overview cluster resources resource problem vendor
+//go:embed shared overview cluster resources resource problem libraries
 var files embed.FS
 
 // assets are the files that browsers load, under names that hold their hash, so

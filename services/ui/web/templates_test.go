@@ -216,11 +216,11 @@ func checkHTML(t *testing.T, a *assets, body string) {
 }
 
 func TestVendoredLibrariesAreThoseOfTheTable(t *testing.T) {
-	table, err := os.ReadFile("vendor/README.md")
+	table, err := os.ReadFile("libraries/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = fs.WalkDir(files, "vendor", func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(files, "libraries", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || path.Ext(name) != ".js" {
 			return err
 		}
@@ -230,11 +230,11 @@ func TestVendoredLibrariesAreThoseOfTheTable(t *testing.T) {
 		}
 		sum := sha256.Sum256(body)
 		if row := "| " + path.Base(name) + " |"; !strings.Contains(string(table), row) || !strings.Contains(string(table), hex.EncodeToString(sum[:])) {
-			t.Errorf("%s, SHA-256 %x, is not as vendor/README.md says", name, sum)
+			t.Errorf("%s, SHA-256 %x, is not as libraries/README.md says", name, sum)
 		}
 		licence := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".min.js"), "-ext") + ".LICENSE"
-		if _, err := files.ReadFile("vendor/" + licence); err != nil {
-			if _, err := files.ReadFile("vendor/" + strings.TrimSuffix(path.Base(name), ".min.js") + ".LICENSE"); err != nil {
+		if _, err := files.ReadFile("libraries/" + licence); err != nil {
+			if _, err := files.ReadFile("libraries/" + strings.TrimSuffix(path.Base(name), ".min.js") + ".LICENSE"); err != nil {
 				t.Errorf("%s has no licence beside it", name)
 			}
 		}
