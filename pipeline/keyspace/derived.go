@@ -33,6 +33,48 @@ func (d *Derived) Seen(ctx context.Context, p Position) error {
 	return nil
 }
 
+// Refresh looks, in one round trip, whether other writers have written what is
+// derived here, and reads what they wrote. It reports which have changed.
+func (s *Store) Refresh(ctx context.Context, all ...*Derived) (moved []*Derived, err error) {
+	names := make([]Name, len(all))
+	for i, d := range all {
+		names[i] = d.name
+	}
+	metas, err := s.metas(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range all {
+		changed, err := d.refreshIfMoved(ctx, metas[i])
+		if err != nil {
+			return moved, err
+		}
+		if changed {
+			moved = append(moved, d)
+		}
+	}
+	return moved, nil
+}
+
+func (d *Derived) refreshIfMoved(ctx context.Context, meta Meta) (bool, error) {
+	if err := d.lock(ctx); err != nil {
+		return false, err
+	}
+	defer d.unlock()
+	if !d.stored.listed || meta.Position == d.stored.meta.Position && meta.WriteID == d.stored.meta.WriteID {
+		return false, nil
+	}
+	return true, d.refresh(ctx)
+}
+
+// refresh reads what is stored, and remembers what stood there before.
+func (d *Derived) refresh(ctx context.Context) error {
+	if p := d.stored.meta.Position; p.Compare(d.seen) > 0 {
+		d.seen = p
+	}
+	return d.stage.refresh(ctx)
+}
+
 // Flush writes what differs from what is stored, as computed from inputs. Where
 // nothing differs it writes nothing, and no event. A lost race is tried again with what then
 // still differs. [ErrStale] says that the stored state is of newer inputs than these.
@@ -56,7 +98,7 @@ func (d *Derived) Check(ctx context.Context, inputs Vector) error {
 		return err
 	}
 	defer d.unlock()
-	mended, err := d.store.mend(ctx, d.name, d.stored.meta.Buckets)
+	mended, err := d.mend(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,7 +214,7 @@ func (d *Derived) write(ctx context.Context, b batch, inputs Vector, lost bool) 
 		next.Buckets = d.store.cfg.Buckets
 	}
 	if b.last || lost {
-		next.Inputs = inputs
+		next.Inputs = maps.Clone(inputs)
 	}
 	if err := d.store.commit(ctx, write{name: d.name, base: base, next: next, set: b.set, del: b.del, since: b.since}); err != nil {
 		return err
@@ -185,7 +227,7 @@ func (d *Derived) write(ctx context.Context, b batch, inputs Vector, lost bool) 
 // recordInputs moves the stored vector without a revision and without an event: the state is the same.
 func (d *Derived) recordInputs(ctx context.Context, inputs Vector) error {
 	meta := d.stored.meta
-	meta.Inputs = inputs
+	meta.Inputs = maps.Clone(inputs)
 	if err := d.store.amend(ctx, d.name, d.stored.meta, meta); err != nil {
 		if errors.Is(err, errMoved) {
 			return nil // somebody wrote, with a vector of their own

@@ -3,7 +3,6 @@ package keyspace
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +79,7 @@ func (s *Store) enter(ctx context.Context, name Name) {
 func (s *Store) watch(ctx context.Context, kinds []string, read chan<- struct{}, add func(Name)) {
 	announced := s.cfg.Blocking.Subscribe(ctx, AnnounceChannel)
 	defer announced.Close()
+	heard := announced.Channel()
 	ticker := time.NewTicker(directoryPoll)
 	defer ticker.Stop()
 	listed := map[Name]bool{}
@@ -104,8 +104,9 @@ func (s *Store) watch(ctx context.Context, kinds []string, read chan<- struct{},
 				return
 			case <-ticker.C:
 				poll = true
-			case message := <-announced.Channel():
-				if message == nil {
+			case message, ok := <-heard:
+				if !ok { // the client was closed; the directory still tells
+					heard = nil
 					continue
 				}
 				name, err := ParseName(message.Payload)
@@ -138,10 +139,4 @@ func (s *Store) Drop(ctx context.Context, name Name) error {
 		return fmt.Errorf("taking %s out of the directory: %w", name, err)
 	}
 	return nil
-}
-
-// Beating returns those of the names whose owners live.
-func (s *Store) Beating(ctx context.Context, names ...Name) ([]Name, error) {
-	beats, err := s.Beats(ctx, names...)
-	return slices.Sorted(maps.Keys(beats)), err
 }

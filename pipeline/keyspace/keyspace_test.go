@@ -94,6 +94,17 @@ func followWith(t testing.TB, store *keyspace.Store, cfg keyspace.ReplicaConfig[
 	if f.Replica, err = keyspace.NewReplica(store, cfg); err != nil {
 		t.Fatal(err)
 	}
+	f.run(t)
+	select {
+	case <-f.Synced():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the replica did not sync")
+	}
+	return f
+}
+
+func (f *follower) run(t testing.TB) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
@@ -104,12 +115,6 @@ func followWith(t testing.TB, store *keyspace.Store, cfg keyspace.ReplicaConfig[
 		}
 	})
 	t.Cleanup(f.stop)
-	select {
-	case <-f.Synced():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the replica did not sync")
-	}
-	return f
 }
 
 func (f *follower) state(name keyspace.Name) state {
@@ -170,12 +175,23 @@ func streamLength(t testing.TB, client redis.UniversalClient, name keyspace.Name
 type lossy struct {
 	mu  sync.Mutex
 	arm int
+	// deaf loses the answers of transactions, and all commands after the first of them.
+	deaf, gone bool
 	// before runs before each transaction is sent; nil for nothing.
 	before func()
 }
 
-func (*lossy) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (*lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (*lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (l *lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if l.deaf && l.gone {
+			return io.ErrUnexpectedEOF
+		}
+		return next(ctx, cmd)
+	}
+}
+
 func (l *lossy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if last := cmds[len(cmds)-1].Name(); last != "exec" || !writes(cmds) {
@@ -191,6 +207,10 @@ func (l *lossy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 			before()
 		}
 		err := next(ctx, cmds)
+		if l.deaf {
+			l.gone = true
+			return io.ErrUnexpectedEOF
+		}
 		if armed && err == nil {
 			return io.ErrUnexpectedEOF
 		}

@@ -17,6 +17,13 @@ type Owned struct {
 	displaced bool
 	// seen is the latest epoch that this writer knows of. Guarded by flushing.
 	seen Epoch
+	// unsure is a write whose answer never came. Guarded by flushing.
+	unsure *unsure
+}
+
+type unsure struct {
+	batch batch
+	meta  Meta
 }
 
 // Owned returns the writer of an owned keyspace. The owner is the identity that
@@ -44,7 +51,7 @@ func (o *Owned) Check(ctx context.Context) error {
 	}
 	defer o.unlock()
 	if o.stored.listed {
-		mended, err := o.store.mend(ctx, o.name, o.stored.meta.Buckets)
+		mended, err := o.mend(ctx)
 		if err != nil {
 			return err
 		}
@@ -70,8 +77,21 @@ func (o *Owned) Beat(ctx context.Context, info []byte, ttl time.Duration) error 
 	return nil
 }
 
-// displace lists what is stored, because it is not what was left.
+// displace lists what is stored, because it is not what was left; unless it is
+// what an earlier write left whose answer never came.
 func (o *Owned) displace(ctx context.Context) error {
+	if w := o.unsure; w != nil {
+		o.unsure = nil
+		meta, err := o.store.Meta(ctx, o.name)
+		if err != nil {
+			o.unsure = w
+			return err
+		}
+		if meta.WriteID == w.meta.WriteID {
+			o.landed(w.batch, w.meta)
+			return nil
+		}
+	}
 	o.store.log.WarnContext(ctx, "redis does not hold what was left in it; a new epoch begins",
 		"keyspace", o.name, "left", o.stored.meta.Position)
 	o.displaced = true
@@ -127,9 +147,16 @@ func (o *Owned) write(ctx context.Context, b batch) error {
 	}
 	err := o.store.commit(ctx, write{name: o.name, base: base, next: next, set: b.set, del: b.del, since: b.since})
 	if err != nil {
+		if !errors.Is(err, errMoved) {
+			o.unsure = &unsure{b, next}
+		}
 		return err
 	}
-	o.displaced, o.seen = false, next.Epoch
-	o.wrote(b, next)
+	o.landed(b, next)
 	return nil
+}
+
+func (o *Owned) landed(b batch, meta Meta) {
+	o.displaced, o.seen, o.unsure = false, meta.Epoch, nil
+	o.wrote(b, meta)
 }

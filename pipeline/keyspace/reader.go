@@ -37,6 +37,8 @@ type reader struct {
 	lastID string
 	// listed is false until the first list.
 	listed bool
+	// partial says that a part of the list could not be read, so that the state is not complete.
+	partial bool
 	// keep says whether bodies are wanted (in update), or headers only.
 	keep bool
 }
@@ -77,6 +79,7 @@ func (r *reader) follow(ctx context.Context, entries []redis.XMessage) (*update,
 		case lost == "":
 			return r.show(meta, at, values), nil
 		case !meta.Exists() && !r.meta.Exists():
+			r.lastID = at.lastID
 			return nil, nil
 		}
 		reason = lost
@@ -226,6 +229,14 @@ func (r *reader) round(ctx context.Context, at *cursor) (Meta, []redis.XMessage,
 	}
 	found := make(map[string]*stored, len(at.wanted))
 	for b, cmd := range values {
+		if err := cmd.Err(); wrongType(err) { // what was readable before stays, what was not is unreadable
+			for _, key := range byBucket[b] {
+				found[key] = r.parse(ctx, key, "")
+			}
+			continue
+		} else if err != nil {
+			return Meta{}, nil, nil, fmt.Errorf("following %s: %w", r.name, err)
+		}
 		reply := cmd.Val()
 		for i, key := range byBucket[b] {
 			found[key] = nil
@@ -272,6 +283,7 @@ func (r *reader) damaged(ctx context.Context, what string, err error) {
 
 // show makes the state at the cursor visible.
 func (r *reader) show(meta Meta, at *cursor, values map[string]*stored) *update {
+	meta.Complete = meta.Complete && !r.partial
 	r.lastID = at.lastID
 	u := &update{old: r.meta, new: meta, changed: map[string]*change{}, trace: at.trace, causes: at.causes}
 	moved := r.meta.Position != meta.Position || r.meta.Complete != meta.Complete
@@ -339,7 +351,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 			r.put(u, key, &value)
 		}
 		moved := !r.listed || r.meta.Position != fresh.meta.Position || r.meta.WriteID != fresh.meta.WriteID || len(u.changed) > 0
-		r.meta, r.lastID, r.listed = fresh.meta, fresh.lastID, true
+		r.meta, r.lastID, r.listed, r.partial = fresh.meta, fresh.lastID, true, fresh.partial
 		if !moved {
 			return nil, nil
 		}
@@ -382,6 +394,7 @@ func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 	case lost != "":
 		return nil, nil, nil
 	}
+	meta.Complete = meta.Complete && !r.partial
 	r.meta, r.lastID = meta, at.lastID
 	for key := range at.dirty {
 		if value := changed[key]; value != nil {
@@ -395,16 +408,19 @@ func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 
 func (r *reader) loadBuckets(ctx context.Context, from, to int, seen map[string]stored) error {
 	cmds := make([]*redis.MapStringStringCmd, 0, to-from)
-	_, err := r.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, _ = r.store.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i := from; i < to; i++ {
 			cmds = append(cmds, p.HGetAll(ctx, r.name.BucketKey(i)))
 		}
 		return nil
 	})
-	if err != nil && !wrongType(err) {
-		return fmt.Errorf("listing %s: %w", r.name, err)
-	}
-	for _, cmd := range cmds {
+	for i, cmd := range cmds {
+		if err := cmd.Err(); wrongType(err) {
+			r.damaged(ctx, r.name.BucketKey(from+i), err)
+			r.partial = true
+		} else if err != nil {
+			return fmt.Errorf("listing %s: %w", r.name, err)
+		}
 		for key, text := range cmd.Val() {
 			seen[key] = *r.parse(ctx, key, text)
 		}

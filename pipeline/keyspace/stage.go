@@ -2,7 +2,6 @@ package keyspace
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
@@ -23,6 +22,8 @@ type stage struct {
 
 	flushing chan struct{} // a lock that a context can leave
 	stored   *reader       // guarded by flushing
+	// checks counts the looks for keys of a foreign type. Guarded by flushing.
+	checks int
 	// swept is set once everything that is stored was compared after Complete. Guarded by flushing.
 	swept bool
 }
@@ -103,6 +104,18 @@ func (g *stage) refresh(ctx context.Context) error {
 	return nil
 }
 
+// mend removes keys of a foreign type. It looks at meta and events each time, and at the
+// many buckets, which a write would stumble over anyway, at first and then now and then.
+func (g *stage) mend(ctx context.Context) (bool, error) {
+	const rarely = 20
+	buckets := 0
+	if g.checks%rarely == 0 {
+		buckets = g.stored.meta.Buckets
+	}
+	g.checks++
+	return g.store.mend(ctx, g.name, buckets)
+}
+
 // relist reads all that is stored and compares it with all that is wanted.
 func (g *stage) relist(ctx context.Context) error {
 	g.stored.listed = false
@@ -141,35 +154,29 @@ func (g *stage) next() batch {
 		}
 	}
 	b := batch{set: map[string]sealed{}, since: g.since, whole: g.complete}
-	var set, del []string
-	for key := range g.touched {
-		has, isStored := g.stored.entries[key]
-		want, isWanted := g.want[key]
-		switch {
-		case isWanted && (!isStored || has.hash != want.hash):
-			set = append(set, key)
-		case !isWanted && isStored && g.complete:
-			del = append(del, key)
-		default:
-			delete(g.touched, key) // equal, or swept up once all is staged
-		}
-	}
-	slices.Sort(set)
-	slices.Sort(del)
 	bytes, keys := 0, 0
 	fits := func(size int) bool {
 		bytes += size
 		keys++
 		return keys == 1 || keys <= g.store.cfg.MaxKeys && bytes <= g.store.cfg.MaxBytes
 	}
-	for _, key := range set {
-		want := g.want[key]
-		if !fits(len(key) + len(want.body)) {
-			return b
+	var removals []string
+	for key := range g.touched {
+		has, isStored := g.stored.entries[key]
+		want, isWanted := g.want[key]
+		switch {
+		case isWanted && (!isStored || has.hash != want.hash):
+			if !fits(len(key) + len(want.body)) {
+				return b
+			}
+			b.set[key] = want
+		case !isWanted && isStored && g.complete:
+			removals = append(removals, key)
+		default:
+			delete(g.touched, key) // equal, or swept up once all is staged
 		}
-		b.set[key] = want
 	}
-	for _, key := range del {
+	for _, key := range removals {
 		if !fits(len(key)) {
 			return b
 		}
@@ -182,6 +189,18 @@ func (g *stage) next() batch {
 // wrote records that a batch is stored as of meta.
 func (g *stage) wrote(b batch, meta Meta) {
 	g.stored.meta = meta
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for key, value := range b.set {
+		if want, ok := g.want[key]; ok && want.hash == value.hash {
+			delete(g.touched, key)
+		}
+	}
+	for _, key := range b.del {
+		if _, ok := g.want[key]; !ok {
+			delete(g.touched, key)
+		}
+	}
 	for key, value := range b.set {
 		g.stored.entries[key] = stored{meta.Revision, sealed{hash: value.hash, codec: value.codec}}
 	}

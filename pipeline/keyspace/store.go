@@ -46,7 +46,7 @@ type Config struct {
 	// Block is how long a follower waits for events before it checks that it has missed none. Default 1 s.
 	Block time.Duration
 	// Blocking is the client for reads that wait; default the store's own. Its pool must have room for one connection
-	// for each Replica (on a Redis Cluster: for each keyspace followed).
+	// for each 64 keyspaces that a Replica follows (on a Redis Cluster: for each keyspace), and one for announcements.
 	Blocking redis.UniversalClient
 	// Meter receives the package's metrics. Default none.
 	Meter metric.Meter
@@ -103,20 +103,20 @@ func (s *Store) Meta(ctx context.Context, name Name) (Meta, error) {
 // metas reads many metas in one round trip. A damaged one counts as absent: its writer will see that and write anew.
 func (s *Store) metas(ctx context.Context, names ...Name) ([]Meta, error) {
 	cmds := make([]*redis.SliceCmd, len(names))
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i, name := range names {
 			cmds[i] = p.HMGet(ctx, name.MetaKey(), metaFields()...)
 		}
 		return nil
 	})
-	if err != nil && !wrongType(err) {
-		return nil, fmt.Errorf("reading meta: %w", err)
-	}
 	metas := make([]Meta, len(names))
 	for i, cmd := range cmds {
-		if cmd.Err() != nil {
-			continue
+		if err := cmd.Err(); wrongType(err) {
+			continue // its writer mends it
+		} else if err != nil {
+			return nil, fmt.Errorf("reading meta: %w", err)
 		}
+		var err error
 		if metas[i], err = parseMeta(names[i], cmd.Val()); err != nil {
 			s.log.WarnContext(ctx, "keyspace meta is damaged", "keyspace", names[i], "error", err)
 		}
@@ -159,19 +159,19 @@ func (s *Store) open(text string) ([]byte, uint64, error) {
 // Beats returns the live heartbeats of keyspaces; a name that is absent has none.
 func (s *Store) Beats(ctx context.Context, names ...Name) (map[Name][]byte, error) {
 	cmds := make([]*redis.StringCmd, len(names))
-	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, _ = s.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		for i, name := range names {
 			cmds[i] = p.Get(ctx, name.BeatKey())
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("reading heartbeats: %w", err)
-	}
 	beats := make(map[Name][]byte, len(names))
 	for i, cmd := range cmds {
-		if b, err := cmd.Bytes(); err == nil {
+		b, err := cmd.Bytes()
+		if err == nil {
 			beats[names[i]] = b
+		} else if !errors.Is(err, redis.Nil) && !wrongType(err) {
+			return nil, fmt.Errorf("reading heartbeats: %w", err)
 		}
 	}
 	return beats, nil

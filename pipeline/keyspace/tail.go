@@ -56,9 +56,16 @@ func (t *tailer) add(r *reader) {
 			return
 		}
 	}
+	t.tails = append(t.tails, t.own(r))
+}
+
+// own starts a tail for one reader. Call with mu held.
+func (t *tailer) own(r *reader) *tail {
 	tail := &tail{tailer: t, joining: []*reader{r}, size: 1}
-	t.tails = append(t.tails, tail)
-	t.done.Go(tail.run)
+	if t.ctx.Err() == nil { // else nobody waits for it any more
+		t.done.Go(tail.run)
+	}
+	return tail
 }
 
 func (t *tail) run() {
@@ -101,6 +108,10 @@ func (t *tail) join() error {
 		r := t.joining[0]
 		t.mu.Unlock()
 		u, err := r.sync(t.ctx)
+		if refused(err) && t.shared() {
+			t.leave(r)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -112,8 +123,30 @@ func (t *tail) join() error {
 	}
 }
 
+func (t *tail) shared() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.size > 1
+}
+
+// leave moves a reader that Redis refuses to a tail of its own, where it holds up nobody.
+func (t *tail) leave(r *reader) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.joining = slices.DeleteFunc(t.joining, func(j *reader) bool { return j == r })
+	t.readers = slices.DeleteFunc(t.readers, func(j *reader) bool { return j == r })
+	t.size--
+	t.own(r)
+}
+
+// refused reports whether err is Redis' answer to what was asked of one keyspace, such as NOPERM.
+func refused(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOPERM") }
+
 // read waits for events and applies them.
 func (t *tail) read() error {
+	if len(t.readers) == 0 { // all have left, others may join
+		return pause(t.ctx, 4)
+	}
 	streams := make([]string, 0, 2*len(t.readers))
 	byKey := make(map[string]*reader, len(t.readers))
 	for _, r := range t.readers {
@@ -128,7 +161,16 @@ func (t *tail) read() error {
 		return nil
 	}
 	if wrongType(err) {
-		return t.check() // the writer mends the key; until then meta tells
+		if err := t.check(); err != nil { // the writer mends the key; until then meta tells
+			return err
+		}
+		return pause(t.ctx, 4)
+	}
+	if refused(err) && len(t.readers) > 1 {
+		for _, r := range slices.Clone(t.readers) { // the answer does not say which
+			t.leave(r)
+		}
+		return nil
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -90,7 +91,7 @@ func (s *Store) try(ctx context.Context, w write) error {
 			s.log.WarnContext(ctx, "keyspace meta is damaged and will be written anew", "keyspace", w.name, "error", err)
 			found = Meta{}
 		}
-		if found.Position != w.base.Position || found.WriteID != w.base.WriteID {
+		if found.Position != w.base.Position || found.WriteID != w.base.WriteID || !maps.Equal(found.Inputs, w.base.Inputs) {
 			return errMoved
 		}
 		event, err := w.event(ctx)
@@ -118,7 +119,7 @@ func why(err error, cmds []redis.Cmder) error {
 func (w write) event(ctx context.Context) ([]any, error) {
 	e := events.Changed{
 		Version: 1, Keyspace: string(w.name), Epoch: w.next.Epoch.String(), Revision: w.next.Revision,
-		Previous: w.base.WriteID, Complete: w.next.Complete, At: w.since.UnixMilli(), Deleted: w.del,
+		Previous: w.base.WriteID, Complete: w.next.Complete, At: w.since.UnixMilli(), Deleted: slices.Sorted(slices.Values(w.del)),
 	}
 	for key := range w.set {
 		e.Set = append(e.Set, key)
@@ -264,11 +265,11 @@ func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 		if found.Position != base.Position || found.WriteID != base.WriteID || !next.Inputs.AtLeast(found.Inputs) {
 			return errMoved
 		}
-		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		cmds, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			p.HSet(ctx, name.MetaKey(), next.fields()...)
 			return nil
 		})
-		return err
+		return why(err, cmds)
 	}, name.MetaKey())
 	if errors.Is(err, redis.TxFailedErr) {
 		return errMoved

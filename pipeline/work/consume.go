@@ -17,7 +17,7 @@ import (
 func (w *Worker) consume(ctx context.Context) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := w.route(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
 		w.log.WarnContext(ctx, "subscribing is tried again", "group", w.cfg.Group, "error", err, "wait", wait)
@@ -86,7 +86,12 @@ func (w *Worker) handle(msg *message.Message) error {
 	if err := w.await(ctx, keyspace.Name(event.Keyspace), keyspace.EventPosition(event)); err != nil {
 		return err
 	}
-	return w.commit(ctx)
+	if err := w.commit(ctx); ctx.Err() != nil {
+		return err
+	}
+	// A pass that failed was logged, and is made again until it succeeds, here or by whoever starts after this
+	// process. The event has nothing to add to that, and is not to blame.
+	return nil
 }
 
 // await waits until the followed state contains an event, or Redis no longer does.

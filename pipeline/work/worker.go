@@ -70,6 +70,8 @@ type Worker struct {
 	next *round
 	// asked wakes the loop that makes the passes.
 	asked chan struct{}
+	// noted tells that loop of a change whose event another replica may get.
+	noted chan struct{}
 }
 
 // round is one pass that was asked for, by many events perhaps.
@@ -95,7 +97,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients Clients, follows Follo
 	if cfg.RepairEvery < 0 || cfg.WaitAtMost < 0 {
 		return nil, fmt.Errorf("making a worker: a time is negative: RepairEvery %s, WaitAtMost %s", cfg.RepairEvery, cfg.WaitAtMost)
 	}
-	return &Worker{log: log, store: store, clients: clients, follows: follows, pass: pass, cfg: cfg, asked: make(chan struct{}, 1)}, nil
+	return &Worker{log: log, store: store, clients: clients, follows: follows, pass: pass, cfg: cfg, asked: make(chan struct{}, 1), noted: make(chan struct{}, 1)}, nil
 }
 
 // Run works until ctx ends. The events in hand are then finished.
@@ -143,6 +145,16 @@ func (w *Worker) ask(causes ...trace.SpanContext) *round {
 	return w.next
 }
 
+// Note says that the followed state changed. Whoever gets the event, this replica
+// makes a pass of its own soon: the other one may have written from an older state
+// after this one was asked, or have ended before it wrote.
+func (w *Worker) Note() {
+	select {
+	case w.noted <- struct{}{}:
+	default:
+	}
+}
+
 // commit waits for a pass that begins from now on, and returns its error.
 func (w *Worker) commit(ctx context.Context) error {
 	r := w.ask(trace.SpanContextFromContext(ctx))
@@ -157,14 +169,22 @@ func (w *Worker) commit(ctx context.Context) error {
 // passes makes one pass after the other, as they are asked for, and repairs: at
 // once, every now and then, and soon after a pass that failed.
 func (w *Worker) passes(ctx context.Context) {
-	const afterFailure = time.Second
+	const afterFailure, noteDelay = time.Second, 500 * time.Millisecond
 	repair := time.NewTimer(0)
 	defer repair.Stop()
+	var late <-chan time.Time
 	checked := false // before everything was staged once, nothing may be taken for gone
 	for {
 		check := !checked
 		select {
 		case <-w.asked:
+		case <-w.noted:
+			if late == nil {
+				late = time.After(jittered(noteDelay))
+			}
+			continue
+		case <-late:
+			late = nil
 		case <-repair.C:
 			check = true
 		case <-ctx.Done():
@@ -194,19 +214,21 @@ func (w *Worker) passes(ctx context.Context) {
 	}
 }
 
-// make makes a pass, again and again while others have written from newer
-// state: it is followed here soon, too.
+// make makes a pass, again for a while when others have written from newer state:
+// it is followed here soon, too.
 func (w *Worker) make(ctx context.Context, check bool, causes []trace.SpanContext) error {
 	if len(causes) > 0 { // repairs are no part of a change's trace
 		var span trace.Span
 		ctx, span = telemetry.Start(ctx, w.cfg.Tracer, w.cfg.Group+".pass", causes)
 		defer span.End()
 	}
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	const most = 2 * time.Second // then others get their turn, and repair comes back to this
+	for pause, waited := 5*time.Millisecond, time.Duration(0); ; pause = min(2*pause, most/4) {
 		err := w.pass(ctx, check)
-		if !errors.Is(err, keyspace.ErrStale) {
+		if !errors.Is(err, keyspace.ErrStale) || waited >= most {
 			return err
 		}
+		waited += pause
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -25,6 +25,13 @@ type target struct {
 	owed bool
 }
 
+func (t *target) to(kind string) *keyspace.Derived {
+	if kind == statusKind {
+		return t.statuses
+	}
+	return t.objects
+}
+
 func newTarget(store *keyspace.Store, cluster string) (*target, error) {
 	objects, err := keyspace.NewName(outputKind, cluster)
 	if err != nil {

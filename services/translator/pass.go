@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
@@ -16,6 +17,14 @@ type input struct {
 	Object
 	// applied is the position of the output that the object was applied from; zero for an object that Meshweir did not write.
 	applied keyspace.Position
+}
+
+// appliedKind is the kind of the keyspace that applied is a position of.
+func (i input) appliedKind() string {
+	if i.Key.Kind == internalv1.KindRefusedOutput && i.Key.Name == statusKind {
+		return statusKind
+	}
+	return outputKind
 }
 
 // decode never refuses: an object that cannot be read is reported on the object itself.
@@ -52,6 +61,7 @@ func (t *Translator) changed(e keyspace.Event[input]) {
 	t.mu.Lock()
 	t.pending = append(t.pending, e)
 	t.mu.Unlock()
+	t.worker.Note()
 	if e.Relisted != "" {
 		t.worker.Ask(e.Causes...)
 	}
@@ -63,9 +73,8 @@ func (t *Translator) pass(ctx context.Context, check bool) error {
 	pending := t.pending
 	t.pending = nil
 	t.mu.Unlock()
-	seen := map[string]keyspace.Position{}
 	for _, e := range pending {
-		t.tell(e, seen)
+		t.tell(e)
 	}
 	var errs []error
 	touched := t.engine.Update()
@@ -75,12 +84,15 @@ func (t *Translator) pass(ctx context.Context, check bool) error {
 	for _, cluster := range touched.Clusters() {
 		errs = append(errs, t.stage(cluster, touched))
 	}
-	for cluster, position := range seen {
-		if target := t.targets[cluster]; target != nil {
-			errs = append(errs, target.objects.Seen(ctx, position))
+	for name, position := range t.seen {
+		if target := t.targets[name.Instance()]; target != nil {
+			errs = append(errs, target.to(name.Kind()).Seen(ctx, position))
 			target.owed = true
+			delete(t.seen, name)
 		}
 	}
+	// Others may have written what is wrong by now, and nothing that changed here tells of it.
+	errs = append(errs, t.refresh(ctx))
 	for cluster, target := range t.targets {
 		if !target.owed && !check {
 			continue
@@ -94,8 +106,28 @@ func (t *Translator) pass(ctx context.Context, check bool) error {
 	return errors.Join(errs...)
 }
 
+// refresh reads what other translators have written.
+func (t *Translator) refresh(ctx context.Context) error {
+	var all []*keyspace.Derived
+	owners := map[*keyspace.Derived]*target{}
+	for _, target := range t.targets {
+		for _, d := range []*keyspace.Derived{target.objects, target.statuses} {
+			all = append(all, d)
+			owners[d] = target
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	moved, err := t.store.Refresh(ctx, all...)
+	for _, d := range moved {
+		owners[d].owed = true
+	}
+	return err
+}
+
 // tell hands one step of a snapshot to the engine.
-func (t *Translator) tell(e keyspace.Event[input], seen map[string]keyspace.Position) {
+func (t *Translator) tell(e keyspace.Event[input]) {
 	cluster := e.Name.Instance()
 	if !e.Meta.Complete {
 		// What is absent from now on is unknown, not gone.
@@ -104,8 +136,8 @@ func (t *Translator) tell(e keyspace.Event[input], seen map[string]keyspace.Posi
 	changes := make([]Change, 0, len(e.Changes))
 	for _, c := range e.Changes {
 		changes = append(changes, Change{Key: c.Key, Object: c.New.Object, Deleted: !c.HasNew})
-		if c.New.applied.Compare(seen[cluster]) > 0 {
-			seen[cluster] = c.New.applied
+		if name := keyspace.Name(c.New.appliedKind() + "/" + cluster); c.New.applied.Compare(t.seen[name]) > 0 {
+			t.seen[name] = c.New.applied
 		}
 	}
 	t.engine.Apply(cluster, changes...)

@@ -45,13 +45,15 @@ type Translator struct {
 	engine  *Engine
 	inputs  keyspace.Vector
 	targets map[string]*target
+	// seen is how far clusters have applied their output and status, as far as no writer was told.
+	seen map[keyspace.Name]keyspace.Position
 }
 
 // New returns a translator that works once Run runs. The clients stay the caller's to close.
 func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Config) (*Translator, error) {
 	t := &Translator{
 		log: log, store: store,
-		engine: NewEngine(), inputs: keyspace.Vector{}, targets: map[string]*target{},
+		engine: NewEngine(), inputs: keyspace.Vector{}, targets: map[string]*target{}, seen: map[keyspace.Name]keyspace.Position{},
 	}
 	var err error
 	t.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[input]{

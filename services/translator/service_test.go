@@ -30,6 +30,8 @@ type controlPlane struct {
 	store  *keyspace.Store
 	fleet  fleet
 	agents map[string]*keyspace.Owned
+	// repair is RepairEvery of the translators. An hour, unless the test is about it: a repair would hide what an event should have done.
+	repair time.Duration
 }
 
 func newControlPlane(t *testing.T, client redis.UniversalClient, goldenCase string) *controlPlane {
@@ -39,7 +41,7 @@ func newControlPlane(t *testing.T, client redis.UniversalClient, goldenCase stri
 		t.Fatal(err)
 	}
 	p := &controlPlane{
-		t: t, client: client, store: store, agents: map[string]*keyspace.Owned{},
+		t: t, client: client, store: store, agents: map[string]*keyspace.Owned{}, repair: time.Hour,
 		fleet: readFleet(t, "testdata/"+goldenCase+"/in.yaml"),
 	}
 	for name, cluster := range p.fleet.Clusters {
@@ -84,7 +86,7 @@ func (p *controlPlane) names() []string {
 func (p *controlPlane) translator(consumer string) (stop func()) {
 	p.t.Helper()
 	tr, err := translator.New(slog.New(slog.DiscardHandler), p.store, work.Clients{Commands: p.client, Blocking: p.client},
-		translator.Config{Consumer: consumer, RepairEvery: 500 * time.Millisecond})
+		translator.Config{Consumer: consumer, RepairEvery: p.repair})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -235,6 +237,29 @@ func TestTranslatorsShareTheWorkAndEndAtAFullTranslation(t *testing.T) {
 	}
 }
 
+func TestAChangeThatIsTakenBackIsTakenBackEverywhere(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		p := newControlPlane(t, client, "global-service")
+		p.publish(p.names()...)
+		for i := range 3 {
+			p.translator(fmt.Sprint("translator-", i))
+		}
+		p.await(p.want())
+		// Which translator gets which of the two events is chance, and either may be the slower one.
+		cluster := p.names()[0]
+		objects := p.fleet.Clusters[cluster].Objects
+		for i := range 10 {
+			object := objects[i%len(objects)]
+			p.agents[cluster].Delete(object.key().String())
+			p.publish(cluster)
+			<-time.After(time.Duration(i) * 5 * time.Millisecond)
+			p.set(cluster, object)
+			p.publish(cluster)
+			p.await(p.want())
+		}
+	})
+}
+
 func TestNothingIsLostWhenATranslatorEnds(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		p := newControlPlane(t, client, "global-service")
@@ -256,6 +281,7 @@ func TestNothingIsLostWhenATranslatorEnds(t *testing.T) {
 func TestOutputsComeBackAfterRedisForgot(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		p := newControlPlane(t, client, "global-service")
+		p.repair = 500 * time.Millisecond
 		p.publish(p.names()...)
 		p.translator("")
 		p.await(p.want())
@@ -301,6 +327,7 @@ func TestOutputOfAnUnknownClusterStaysAsItIs(t *testing.T) {
 func TestRepairRestoresWhatNoEventTellsOf(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		p := newControlPlane(t, client, "global-service")
+		p.repair = 500 * time.Millisecond
 		p.publish(p.names()...)
 		p.translator("")
 		p.await(p.want())
@@ -316,6 +343,7 @@ func TestRepairRestoresWhatNoEventTellsOf(t *testing.T) {
 func TestTranslatorAtRestMakesNoEvents(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		p := newControlPlane(t, client, "global-service")
+		p.repair = 500 * time.Millisecond
 		p.publish(p.names()...)
 		p.translator("translator-0")
 		p.translator("translator-1")

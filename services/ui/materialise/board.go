@@ -101,6 +101,21 @@ func (b *board) cluster(name string) *cluster {
 	return c
 }
 
+// refresh reads what other replicas have written.
+func (b *board) refresh(ctx context.Context) error {
+	targets := map[*keyspace.Derived]*target{b.list.derived: b.list}
+	for _, c := range b.clusters {
+		if c.to != nil {
+			targets[c.to.derived] = c.to
+		}
+	}
+	moved, err := b.store.Refresh(ctx, slices.Collect(maps.Keys(targets))...)
+	for _, d := range moved {
+		targets[d].owed = true
+	}
+	return err
+}
+
 // compute stages what the dirty rows have become and returns the views that are
 // to be written: those that something was staged for, or all.
 func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {

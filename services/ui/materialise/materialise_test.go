@@ -92,7 +92,7 @@ func running(t *testing.T, run func(context.Context) error) (stop func()) {
 func (w *world) materialiser() (stop func()) {
 	w.t.Helper()
 	m, err := materialise.New(slog.New(slog.DiscardHandler), open(w.t, w.client),
-		work.Clients{Commands: w.client, Blocking: w.client}, materialise.Config{RepairEvery: 300 * time.Millisecond})
+		work.Clients{Commands: w.client, Blocking: w.client}, materialise.Config{RepairEvery: time.Hour})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -65,6 +65,7 @@ func (m *Materialiser) Run(ctx context.Context) error { return m.worker.Run(ctx)
 // tells of, a keyspace that vanished or was listed again, asks for a pass itself.
 func (m *Materialiser) changed(e keyspace.Event[view.Fact]) {
 	m.board.mark(e)
+	m.worker.Note()
 	if e.Relisted != "" {
 		m.worker.Ask(e.Causes...)
 	}

@@ -17,9 +17,11 @@ func (m *Materialiser) pass(ctx context.Context, check bool) error {
 		}
 		m.remembered = true
 	}
+	var errs []error
+	// Others may have written what is wrong by now, and nothing that changed here tells of it.
+	errs = append(errs, m.board.refresh(ctx))
 	var all []owed
 	m.replica.View(func(v keyspace.View[view.Fact]) { all = m.board.compute(v, check) })
-	var errs []error
 	for _, o := range all {
 		errs = append(errs, o.write(ctx, check)) // whatever becomes of the others
 	}
