@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/meshweir/meshweir/deploy/compose/demo"
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -28,6 +32,7 @@ const demoDir = "meshweir-demo"
 type up struct {
 	clusters    string
 	listen      string
+	listener    net.Listener // on listen
 	redisListen string
 	translators int
 	redis       launch.Redis
@@ -44,7 +49,7 @@ func upProgram() process.Program {
 		Define: func(flags *pflag.FlagSet) process.Run {
 			u := up{telemetryOf: telemetry.Setup}
 			flags.StringVar(&u.clusters, "clusters", "", "`directory` with a folder of manifests for each cluster (default: demo clusters, unpacked to ./"+demoDir+")")
-			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard")
+			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard, which asks nobody who they are; port 0 is a free one")
 			flags.StringVar(&u.redisListen, "redis-listen", "127.0.0.1:0", "loopback `host:port` of the embedded Redis; port 0 is a free one")
 			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
 			flags.BoolVar(&u.redis.Plain, "redis-plain", false, "write values as plain JSON, for redis-cli, instead of compressed")
@@ -64,9 +69,12 @@ func (u up) run(ctx context.Context, env process.Env) error {
 		}
 		u.clusters = demoDir
 	}
-	names, err := clusterFolders(u.clusters)
+	names, refused, err := clusterFolders(u.clusters)
 	if err != nil {
 		return process.UsageError{Err: err}
+	}
+	for _, err := range refused {
+		env.Log.WarnContext(ctx, "a folder is left out", "error", err)
 	}
 	if len(names) == 0 {
 		return process.UsageError{Err: fmt.Errorf("%s holds no cluster: make a folder in it for each one, such as %s, and put manifests there",
@@ -80,9 +88,14 @@ func (u up) run(ctx context.Context, env process.Env) error {
 		defer embedded.Close()
 		u.redis.Control = embedded.URL()
 	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", u.listen)
+	if err != nil {
+		return process.UsageError{Err: fmt.Errorf("opening the dashboard: %w; name another address with --listen", err)}
+	}
+	u.listener, u.listen = listener, listener.Addr().String()
 	runs, shutdown, err := u.services(ctx, env)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	defer shutdown()
 	return process.Together(ctx, append(runs, env.ServeHealth, func(ctx context.Context) error {
@@ -115,7 +128,7 @@ func (u up) services(ctx context.Context, env process.Env) (runs []func(context.
 		runs = append(runs, process.Named(name, func(ctx context.Context) error { return start(ctx, of) }))
 	}
 	add("agent", func(ctx context.Context, env process.Env) error {
-		return agents(ctx, u.clusters, func(ctx context.Context, cluster string) error {
+		return agents(ctx, env.Log, u.clusters, func(ctx context.Context, cluster string) error {
 			return launch.Agent(ctx, env, u.redis, agent.Config{Cluster: cluster, Dir: u.clusters})
 		})
 	})
@@ -129,58 +142,71 @@ func (u up) services(ctx context.Context, env process.Env) (runs []func(context.
 		})
 	}
 	add("ui", func(ctx context.Context, env process.Env) error {
-		return launch.UI(ctx, env, u.redis, ui.Config{Listen: u.listen})
+		return launch.UI(ctx, env, u.redis, ui.Config{Listener: u.listener})
 	})
 	return runs, shutdown, err
 }
 
-// clusterFolders returns the names of the clusters that have a folder in dir.
-func clusterFolders(dir string) ([]string, error) {
+// clusterFolders returns the names of the clusters that have a folder in dir, and why other folders are none.
+func clusterFolders(dir string) (names []string, refused []error, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("looking for clusters: %w", err)
+		return nil, nil, fmt.Errorf("looking for clusters: %w", err)
 	}
-	var names []string
 	for _, entry := range entries {
+		name := entry.Name()
 		// "applied" is where agents put what is meant for a cluster.
-		if name := entry.Name(); entry.IsDir() && name != "applied" && !strings.HasPrefix(name, ".") {
-			names = append(names, name)
+		if !entry.IsDir() || name == "applied" || strings.HasPrefix(name, ".") {
+			continue
 		}
+		if _, err := keyspace.NewName("snapshot", name); err != nil {
+			refused = append(refused, fmt.Errorf("%s cannot be a cluster: %w", filepath.Join(dir, name), err))
+			continue
+		}
+		names = append(names, name)
 	}
-	return names, nil
+	return names, refused, nil
 }
 
-// agents runs an agent for each cluster folder, also for those that come later.
-func agents(ctx context.Context, dir string, run func(ctx context.Context, cluster string) error) error {
+// agents runs an agent for each cluster folder, also for those that come later. An
+// agent that fails is started again, unless it fails at the very start: then something is wrong with the call.
+func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx context.Context, cluster string) error) error {
 	const look = 2 * time.Second
+	began := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
+	var running sync.Map
+	var all sync.WaitGroup
+	defer all.Wait()
 	defer cancel(nil)
-	running := map[string]chan struct{}{}
-	defer func() {
-		cancel(nil)
-		for _, done := range running {
-			<-done
-		}
-	}()
+	told := map[string]bool{}
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		names, err := clusterFolders(dir)
+		names, refused, err := clusterFolders(dir)
 		if err != nil {
-			return err
+			log.ErrorContext(ctx, "the folder of the clusters cannot be read", "error", err)
+		}
+		for _, err := range refused {
+			if !told[err.Error()] && time.Since(began) > look {
+				log.WarnContext(ctx, "a folder is left out", "error", err)
+			}
+			told[err.Error()] = true
 		}
 		for _, name := range names {
-			if running[name] != nil {
+			if _, is := running.LoadOrStore(name, true); is {
 				continue
 			}
-			done := make(chan struct{})
-			running[name] = done
-			go func() {
-				defer close(done)
-				if err := run(ctx, name); err != nil {
+			all.Go(func() {
+				defer running.Delete(name)
+				err := run(ctx, name)
+				switch {
+				case err == nil || ctx.Err() != nil:
+				case time.Since(began) < look:
 					cancel(fmt.Errorf("cluster %q: %w", name, err))
+				default:
+					log.ErrorContext(ctx, "an agent failed and is started again", "cluster", name, "error", err)
 				}
-			}()
+			})
 		}
 		select {
 		case <-ticker.C:
@@ -216,7 +242,7 @@ func (u up) greet(ctx context.Context, env process.Env, clusters []string) error
 		redis = "as --redis-control names it"
 	}
 	_, err := fmt.Fprintf(env.Stdout, `
-Meshweir is up: %d clusters (%s).
+Meshweir is up with the clusters %s.
 
   dashboard  http://%s
   clusters   %s   edit a manifest …
@@ -224,6 +250,6 @@ Meshweir is up: %d clusters (%s).
   redis      %s
 
 Ctrl-C ends it.
-`, len(clusters), strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis)
+`, strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis)
 	return err
 }

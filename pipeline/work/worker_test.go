@@ -1,0 +1,181 @@
+package work_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/work"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bench is a Redis with one owned keyspace whose events ask for passes.
+type bench struct {
+	t      *testing.T
+	client redis.UniversalClient
+	store  *keyspace.Store
+	owner  *keyspace.Owned
+	n      int
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	client := pipelinetest.Embedded(t)
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), client, keyspace.Config{Block: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, client: client, store: store, owner: store.Owned("snapshot/east", "uid")}
+	b.owner.Complete()
+	b.change()
+	return b
+}
+
+func (b *bench) change() {
+	b.t.Helper()
+	b.n++
+	b.owner.Set("a", fmt.Append(nil, b.n))
+	if err := b.owner.Flush(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// run runs a worker until the test ends, and returns its replica.
+func (b *bench) run(pass work.Pass, cfg work.Config) *keyspace.Replica[string] {
+	b.t.Helper()
+	replica, err := keyspace.NewReplica(b.store, keyspace.ReplicaConfig[string]{
+		Kinds: []string{"snapshot"}, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cfg.Group, cfg.Kinds = "tester", []string{"snapshot"}
+	if cfg.RepairEvery == 0 {
+		cfg.RepairEvery = time.Hour
+	}
+	w, err := work.New(slog.New(slog.DiscardHandler), b.store, work.Clients{Commands: b.client, Blocking: b.client}, replica, pass, cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Error(err)
+		}
+	})
+	return replica
+}
+
+// acked reports whether the group has acked every event.
+func (b *bench) acked() bool {
+	pending, err := b.client.XPending(b.t.Context(), keyspace.Name("snapshot/east").EventsKey(), "tester").Result()
+	return err == nil && pending.Count == 0
+}
+
+func (b *bench) eventually(what string, holds func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("waited in vain: %s", what)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func TestAPassSeesTheStateOfTheEventThatAskedForIt(t *testing.T) {
+	b := newBench(t)
+	var seen atomic.Value
+	var replica *keyspace.Replica[string]
+	ready := make(chan struct{})
+	replica = b.run(func(context.Context, bool) error {
+		<-ready
+		replica.View(func(v keyspace.View[string]) {
+			value, _ := v.Get("snapshot/east", "a")
+			seen.Store(value)
+		})
+		return nil
+	}, work.Config{})
+	close(ready)
+	for range 10 {
+		b.change()
+		want := fmt.Sprint(b.n)
+		b.eventually("a pass that sees change "+want, func() bool { return seen.Load() == want && b.acked() })
+	}
+}
+
+func TestEventsThatComeDuringAPassShareTheNextOne(t *testing.T) {
+	b := newBench(t)
+	var passes atomic.Int32
+	entered, leave := make(chan struct{}, 1000), make(chan struct{})
+	b.run(func(context.Context, bool) error {
+		passes.Add(1)
+		entered <- struct{}{}
+		<-leave
+		return nil
+	}, work.Config{})
+	<-entered
+	for range 100 {
+		b.change()
+	}
+	close(leave)
+	b.eventually("all to be acked", b.acked)
+	if n := passes.Load(); n > 20 {
+		t.Errorf("%d passes for 100 events", n)
+	}
+}
+
+func TestAPassThatFailsIsMadeAgainAndItsEventsAreNoDeadLetters(t *testing.T) {
+	b := newBench(t)
+	var mu sync.Mutex
+	failing, passes := true, 0
+	b.run(func(context.Context, bool) error {
+		mu.Lock()
+		defer mu.Unlock()
+		passes++
+		if failing {
+			return errors.New("NOPERM")
+		}
+		return nil
+	}, work.Config{})
+	for range 20 {
+		b.change()
+	}
+	b.eventually("all to be acked", b.acked)
+	mu.Lock()
+	failing, passes = false, 0
+	mu.Unlock()
+	b.eventually("the pass to be made again, with no event", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return passes > 0
+	})
+	if n, err := b.client.XLen(t.Context(), keyspace.DeadLettersKey("tester")).Result(); err != nil || n != 0 {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+}
+
+func TestAStalePassIsMadeAgainAndHoldsUpNothingForEver(t *testing.T) {
+	b := newBench(t)
+	var passes atomic.Int32
+	b.run(func(context.Context, bool) error {
+		passes.Add(1)
+		return keyspace.ErrStale
+	}, work.Config{})
+	b.eventually("the pass to be made again", func() bool { return passes.Load() > 3 })
+	b.change()
+	b.eventually("the event to be acked all the same", b.acked)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestFoldersThatCannotBeClustersAreLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"east", "West_2", "untitled folder", "applied", ".git"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, refused, err := clusterFolders(dir)
+	if err != nil || !slices.Equal(names, []string{"east"}) || len(refused) != 2 {
+		t.Errorf("got clusters %v, refused %v, %v", names, refused, err)
+	}
+}
+
+func TestAnAgentThatFailsLaterIsStartedAgainAndHarmsNoOther(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"east", "west"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	starts := map[string]int{}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	err := agents(ctx, slog.New(slog.DiscardHandler), dir, func(ctx context.Context, cluster string) error {
+		mu.Lock()
+		starts[cluster]++
+		again := starts[cluster] > 1
+		mu.Unlock()
+		if cluster == "west" && !again {
+			<-time.After(2500 * time.Millisecond)
+			return errors.New("the disk is gone")
+		}
+		if again {
+			cancel()
+		}
+		<-ctx.Done()
+		return nil
+	})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if starts["east"] != 1 || starts["west"] != 2 {
+		t.Errorf("starts: %v, want east once and west twice", starts)
+	}
+}
+
+func TestAnAgentThatFailsAtTheStartEndsUp(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "east"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	locked := errors.New("another agent has the folder")
+	err := agents(t.Context(), slog.New(slog.DiscardHandler), dir, func(context.Context, string) error { return locked })
+	if !errors.Is(err, locked) {
+		t.Errorf("got %v, want %v", err, locked)
+	}
+}
