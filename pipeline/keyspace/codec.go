@@ -35,16 +35,21 @@ const maxValue = 64 << 20
 var dictionaryV1 []byte
 
 type codec struct {
-	plain   bool
-	encoder *zstd.Encoder
-	decoder *zstd.Decoder
+	plain bool
+	zstd  *compressor
 }
 
-// zstdCodec is shared: encoder and decoder are safe for concurrent EncodeAll
-// and DecodeAll, and each costs megabytes.
-//
+// compressor is shared by all stores: its encoder and decoder are safe for
+// concurrent EncodeAll and DecodeAll, and each costs megabytes.
+type compressor struct {
+	encoder *zstd.Encoder
+	decoder *zstd.Decoder
+	// scratch holds *[]byte to compress into, so that what is kept of a value is of its exact size.
+	scratch sync.Pool
+}
+
 //nolint:gochecknoglobals // the tables of a dictionary are the same for all stores
-var zstdCodec = sync.OnceValues(func() (*codec, error) {
+var zstdCodec = sync.OnceValues(func() (*compressor, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderDict(dictionaryV1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err != nil {
 		return nil, fmt.Errorf("loading the value dictionary: %w", err)
@@ -53,7 +58,7 @@ var zstdCodec = sync.OnceValues(func() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the value dictionary: %w", err)
 	}
-	return &codec{encoder: encoder, decoder: decoder}, nil
+	return &compressor{encoder: encoder, decoder: decoder, scratch: sync.Pool{New: func() any { return new([]byte) }}}, nil
 })
 
 func newCodec(plain bool) (*codec, error) {
@@ -61,7 +66,14 @@ func newCodec(plain bool) (*codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &codec{plain: plain, encoder: shared.encoder, decoder: shared.decoder}, nil
+	return &codec{plain: plain, zstd: shared}, nil
+}
+
+func (c *compressor) compress(value []byte) []byte {
+	scratch := c.scratch.Get().(*[]byte)
+	defer c.scratch.Put(scratch)
+	*scratch = c.encoder.EncodeAll(value, (*scratch)[:0])
+	return bytes.Clone(*scratch)
 }
 
 // sealed is a value ready to be written, but for the revision.
@@ -75,7 +87,7 @@ type sealed struct {
 func (c *codec) seal(value []byte, hash uint64) sealed {
 	switch {
 	case !c.plain:
-		return sealed{hash, codecZstd, c.encoder.EncodeAll(value, nil)}
+		return sealed{hash, codecZstd, c.zstd.compress(value)}
 	case json.Valid(value):
 		return sealed{hash, codecPlain, bytes.Clone(value)}
 	default:
@@ -140,7 +152,7 @@ func (c *codec) open(s sealed) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the envelope", ErrDamaged)
 	case codecZstd:
 		var err error
-		if value, err = c.decoder.DecodeAll(s.body, nil); err != nil {
+		if value, err = c.zstd.decoder.DecodeAll(s.body, nil); err != nil {
 			return nil, fmt.Errorf("%w: decompressing: %w", ErrDamaged, err)
 		}
 	}
