@@ -19,6 +19,7 @@ const (
 	relistEpoch    = "epoch"    // the writer says that history was lost
 	relistVanished = "vanished" // the keyspace is gone
 	relistLost     = "lost"     // meta moved, and no event says how
+	relistPartial  = "partial"  // a part of the last list could not be read
 )
 
 // reader holds the headers of what a keyspace stores and brings them up to date.
@@ -66,6 +67,9 @@ func (r *reader) sync(ctx context.Context) (*update, error) {
 
 // follow applies events that were already read, and all others that there are.
 func (r *reader) follow(ctx context.Context, entries []redis.XMessage) (*update, error) {
+	if r.partial { // something moved: perhaps the rest can be read now
+		return r.list(ctx, relistPartial)
+	}
 	at := r.cursor()
 	reason := at.take(ctx, entries)
 	if reason == "" {

@@ -17,8 +17,8 @@ const (
 	ResultRefused Result = "Refused"
 )
 
-// KindRefusedOutput is the kind of the one object by which an agent's snapshot says that the whole output is older than
-// what was applied before: Redis lost a part of its history. Its annotation resource.OutputAnnotation holds the position
+// KindRefusedOutput is the kind of the objects, named "output" and "status", by which an agent's snapshot says that the whole of
+// that keyspace is older than what was applied before: Redis lost a part of its history. Its annotation resource.OutputAnnotation holds the position
 // that was applied; whoever writes the output must go beyond it.
 const KindRefusedOutput = "RefusedOutput"
 

@@ -8,6 +8,8 @@ type Heartbeat struct {
 	Version string `json:"version"`
 	// Source is "files".
 	Source string `json:"source"`
+	// Holder is who works for the cluster: "host:folder". Empty means that it is not known.
+	Holder string `json:"holder,omitempty"`
 	// StartedAt is when the agent was made.
 	StartedAt time.Time `json:"started_at"`
 	// Objects counts the snapshot's objects by "Kind[.group]".

@@ -44,7 +44,8 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Agent, error) {
 }
 
 // Run works until ctx ends. It returns an error when the cluster's folder
-// cannot be had, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
+// cannot be had, one that wraps [ErrHeld] when another agent works for the
+// cluster, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
 // Redis may come and go.
 func (a *Agent) Run(ctx context.Context) error {
 	target, err := a.open()
@@ -58,6 +59,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.log.InfoContext(ctx, "agent started", "identity", uid, "dir", a.cfg.Dir)
 
+	if err := a.takeOver(ctx, uid); err != nil || ctx.Err() != nil {
+		return err
+	}
 	snapshot := a.store.Owned(a.names.snapshot, uid)
 	applier, err := a.newApplier(target, snapshot, a.store.Owned(a.names.applied, uid))
 	if err != nil {
@@ -70,6 +74,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("working for cluster %q: %w", a.cfg.Cluster, err)
 	}
+	publisher.endBeat(ctx)
 	return nil
 }
 

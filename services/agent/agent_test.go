@@ -79,8 +79,15 @@ func (x *fixture) read(name string) string {
 // start runs the agent until stop, or the end of the test.
 func (x *fixture) start() *Agent {
 	x.t.Helper()
+	return x.startWith(func(*Agent) {})
+}
+
+// startWith changes the agent before it runs.
+func (x *fixture) startWith(change func(*Agent)) *Agent {
+	x.t.Helper()
 	a, err := New(x.log, x.store, x.cfg)
 	x.must(err)
+	change(a)
 	ctx, cancel := context.WithCancel(x.ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -371,6 +378,18 @@ func TestDamagedManifestSurvivesARestart(t *testing.T) {
 	x.has(snapshotEast, tls, "no tls.crt")
 	x.write("east/cart.yaml", "# empty\n")
 	x.eventually("the end of the Service", func() bool { return x.get(snapshotEast, cart) == "" })
+}
+
+func TestDamagedManifestSurvivesARestartOnAnEmptyRedis(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.start()
+	x.complete(snapshotEast)
+	x.write("east/cart.yaml", "broken: [")
+	x.eventually("the problem", func() bool { b := x.beat(); return b != nil && b.Problems == 1 })
+	x.must(x.stop())
+	x.must(x.client.FlushAll(t.Context()).Err())
+	x.start()
+	x.has(snapshotEast, cart, "one")
 }
 
 func TestAnotherClusterOfTheNameIsRefused(t *testing.T) {

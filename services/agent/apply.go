@@ -92,9 +92,10 @@ func (p *applier) run(ctx context.Context) error {
 		case <-resync.C:
 			err = p.pass(ctx)
 		case <-check.C:
-			if len(p.reported) > 0 && p.failures == 0 {
-				err = p.reports.Check(ctx)
+			if len(p.reported) == 0 || p.failures > 0 {
+				continue // the next attempt has its time
 			}
+			err = p.reports.Check(ctx)
 		case <-ctx.Done():
 			return nil
 		}

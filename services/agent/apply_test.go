@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
@@ -237,6 +239,52 @@ func TestAppliesStatuses(t *testing.T) {
 	if text := x.get(snapshotEast, cart); strings.Contains(text, "Accepted") {
 		t.Errorf("got %s, want no status of ours in the snapshot", text)
 	}
+}
+
+func TestRefusedStatusesAreSaidInTheSnapshot(t *testing.T) {
+	const refused = "RefusedOutput.internal.meshweir.io//status"
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	newer := keyspace.Position{Epoch: keyspace.Epoch{Millis: time.Now().Add(time.Hour).UnixMilli(), Nonce: "ff"}, Revision: 1}
+	x.write("applied/east/.meshweir.json", `{"uid":"u","made":true,"applied":{"status":"`+newer.String()+`"}}`)
+	d := x.store.Derived(statusEast)
+	d.Set(cart, []byte(`{"observedGeneration":1,"status":{"loadBalancer":{}}}`))
+	d.Complete()
+	x.must(d.Flush(t.Context(), nil))
+	x.start()
+	x.has(snapshotEast, refused, `"meshweir.io/output":"`+newer.String())
+	x.must(d.Seen(t.Context(), newer))
+	d.Set(cart, []byte(`{"observedGeneration":1,"status":{"loadBalancer":{"ingress":[]}}}`))
+	x.must(d.Flush(t.Context(), nil))
+	x.eventually("the end of the refusal", func() bool { return x.get(snapshotEast, refused) == "" })
+}
+
+// failing is a cluster that does not take what is applied a few times.
+type failing struct {
+	cluster
+	left atomic.Int32
+}
+
+func (f *failing) Apply(ctx context.Context, object *unstructured.Unstructured) error {
+	if f.left.Add(-1) >= 0 {
+		return errors.New("the disk is full")
+	}
+	return f.cluster.Apply(ctx, object)
+}
+
+func TestLookingAtTheReportsLeavesTheNextAttemptAlone(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.cfg.Check = 10 * time.Millisecond // well below the time between two attempts
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.startWith(func(a *Agent) {
+		open := a.open
+		a.open = func() (cluster, error) {
+			target, err := open()
+			f := &failing{cluster: target}
+			f.left.Store(3)
+			return f, err
+		}
+	})
+	x.result(routeKey, internalv1.ResultApplied)
 }
 
 func TestOneChangeIsOneTrace(t *testing.T) {

@@ -41,6 +41,9 @@ type Config struct {
 	Meter  metric.Meter
 }
 
+// beatTTL is how long a heartbeat is good for.
+func (c Config) beatTTL() time.Duration { return 3 * c.Beat }
+
 func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" {
 		return c, errors.New("configuring an agent: Dir, the directory of the clusters' folders, is missing")

@@ -14,8 +14,11 @@ const (
 	statusKind   = "status"
 )
 
-// refusedOutput is the key of the object of a snapshot that says that the output is refused as a whole.
-const refusedOutput = internalv1.KindRefusedOutput + "." + resource.InternalGroup + "//" + outputKind
+// Keys of the objects of a snapshot that say that the output, or all statuses, are refused as a whole.
+const (
+	refusedOutput = internalv1.KindRefusedOutput + "." + resource.InternalGroup + "//" + outputKind
+	refusedStatus = internalv1.KindRefusedOutput + "." + resource.InternalGroup + "//" + statusKind
+)
 
 // names are the keyspaces of one cluster.
 type names struct{ snapshot, applied, output, status keyspace.Name }

@@ -191,7 +191,7 @@ func (p *publisher) beat(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		err = p.owned.Beat(ctx, info, 3*p.cfg.Beat)
+		err = p.owned.Beat(ctx, info, p.cfg.beatTTL())
 	}
 	if err != nil && ctx.Err() == nil {
 		p.log.DebugContext(ctx, "heartbeat was not written", "error", fmt.Errorf("beating: %w", err))

@@ -20,10 +20,15 @@ func (p *applier) refuseAll(ctx context.Context, output map[resource.Key]wanted,
 			Message: fmt.Sprintf("the output is at %s, and was applied up to %s before", at, last),
 		})
 	}
-	p.snapshot.Set(refusedOutput, fmt.Appendf(nil,
-		`{"apiVersion":"%s/v1","kind":%q,"metadata":{"name":%q,"annotations":{%q:%q}}}`,
-		resource.InternalGroup, internalv1.KindRefusedOutput, outputKind, resource.OutputAnnotation, last))
+	p.sayRefused(refusedOutput, outputKind, last)
 	return p.report(ctx)
+}
+
+// sayRefused stages in the snapshot how far a keyspace was applied that is older now. It goes with the next flush of the publisher.
+func (p *applier) sayRefused(key, kind string, last keyspace.Position) {
+	p.snapshot.Set(key, fmt.Appendf(nil,
+		`{"apiVersion":"%s/v1","kind":%q,"metadata":{"name":%q,"annotations":{%q:%q}}}`,
+		resource.InternalGroup, internalv1.KindRefusedOutput, kind, resource.OutputAnnotation, last))
 }
 
 // forget drops the reports of objects that are neither wanted nor there.

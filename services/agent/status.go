@@ -15,9 +15,11 @@ import (
 // applyStatuses makes the statuses stand as they should. Statuses of objects
 // that are gone are left; whoever wrote them will see that they are.
 func (p *applier) applyStatuses(ctx context.Context, statuses map[resource.Key]map[string]any, at keyspace.Position) error {
-	if p.target.LastApplied(statusKind).Compare(at) > 0 {
+	if last := p.target.LastApplied(statusKind); last.Compare(at) > 0 {
+		p.sayRefused(refusedStatus, statusKind, last)
 		return nil
 	}
+	p.snapshot.Delete(refusedStatus)
 	live, err := p.target.Statuses(ctx)
 	if err != nil {
 		return err

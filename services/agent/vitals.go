@@ -22,7 +22,7 @@ type vitals struct {
 }
 
 func newVitals(cfg Config) (*vitals, error) {
-	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: "files", StartedAt: time.Now().UTC()}}
+	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: "files", Holder: holder(cfg.Dir), StartedAt: time.Now().UTC()}}
 	var errs [3]error
 	v.changes, errs[0] = cfg.Meter.Int64Counter("meshweir.agent.changes", metric.WithDescription("Objects of the snapshot that were set or deleted."))
 	v.applied, errs[1] = cfg.Meter.Int64Counter("meshweir.agent.applied", metric.WithDescription("Objects of the output that were acted on, by result."))

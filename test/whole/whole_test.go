@@ -84,7 +84,7 @@ func TestABrokenManifestIsReportedAndKeepsItsLastGoodState(t *testing.T) {
 		}
 		eventually(t, "the report of the broken manifest, with its line", func() (string, bool) {
 			text, ok := problem()
-			return text, ok && strings.Contains(text, `"line":12`)
+			return text, ok && strings.Contains(text, `"line":13`)
 		})
 		const wrong, right = "\n host: recommendations", "\n  host: recommendations"
 		s.edit(broken, wrong, right)

@@ -7,6 +7,7 @@
 //
 // A [Folder] is a source: it is scanned when something in it changes, and a
 // file that has not changed is not read again. What cannot be read keeps its
-// last good state and is reported as a ManifestProblem. It is a target, too:
+// last good state, also on disk (".last-good/" in the applied folder), and is
+// reported as a ManifestProblem. So is what an API server would refuse, see package strict. It is a target, too:
 // files are replaced as a whole, and only those that carry Meshweir's label.
 package folder

@@ -42,6 +42,8 @@ type file struct {
 	problems []internalv1.ManifestProblemSpec
 	// damaged says that the file has objects that could not be read.
 	damaged bool
+	// known says of a damaged file that its last good state is known.
+	known   bool
 	unknown map[string]int
 }
 
@@ -106,11 +108,20 @@ func (f *Folder) parse(got *file, name string, data []byte) {
 		got.damage(internalv1.ManifestProblemSpec{File: name, Line: p.Line, Document: p.Document, Message: p.Message})
 	}
 	for _, doc := range docs {
-		kind := doc.Object.GroupVersionKind().GroupKind().String()
+		kind := doc.Object.GroupVersionKind().GroupKind()
+		if mistakes := f.checker.Check(kind, doc.Object.Object); len(mistakes) > 0 {
+			for _, m := range mistakes {
+				got.damage(internalv1.ManifestProblemSpec{
+					File: name, Line: doc.LineOf(m.Path), Document: doc.Index,
+					Message: kind.Kind + " " + doc.Object.GetName() + ": " + m.Message,
+				})
+			}
+			continue
+		}
 		object, err := f.reducer.Reduce(doc.Object, mark)
 		switch _, twice := got.objects[object.Key]; {
 		case errors.Is(err, snapshot.ErrUnknownKind):
-			got.unknown[kind]++
+			got.unknown[kind.String()]++
 		case errors.Is(err, snapshot.ErrNotTaken):
 		case err != nil:
 			got.damage(internalv1.ManifestProblemSpec{File: name, Line: doc.Line, Document: doc.Index, Message: err.Error()})
@@ -141,6 +152,7 @@ func (f *file) hold(old *file) {
 	if !f.damaged || old == nil {
 		return
 	}
+	f.known = !old.damaged || old.known
 	for key, object := range old.objects {
 		if _, found := f.objects[key]; !found {
 			f.keep(object)

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
+	"github.com/meshweir/meshweir/services/agent/strict"
 )
 
 // AppliedDir is the name, beside the clusters' folders, of the folder that
@@ -43,6 +45,7 @@ type Folder struct {
 	log     *slog.Logger
 	cfg     Config
 	reducer *snapshot.Reducer
+	checker *strict.Checker
 	// applied is the folder that we write to.
 	applied *os.Root
 	lock    *os.File
@@ -58,6 +61,8 @@ type Folder struct {
 	delivered map[resource.Key][]byte
 	reported  map[resource.Key][]byte
 	memory    memory
+	// warned are the problems that were logged.
+	warned map[internalv1.ManifestProblemSpec]bool
 	// parsed holds the files that we wrote, as they were last read.
 	parsed map[string]parsedFile
 }
@@ -77,7 +82,7 @@ func Open(log *slog.Logger, cfg Config) (*Folder, error) {
 	cfg.Rescan = cmp.Or(cfg.Rescan, 10*time.Second)
 	cfg.MaxFileBytes = cmp.Or(cfg.MaxFileBytes, 64<<20)
 	f := &Folder{
-		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes),
+		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: strict.New(),
 		files: map[string]*file{}, claims: map[resource.Key][]string{}, touched: map[resource.Key]struct{}{},
 		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{},
 	}

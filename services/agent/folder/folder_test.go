@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -78,17 +79,22 @@ func (x *fixture) open() *Folder {
 // run delivers into the fixture until the test ends.
 func (x *fixture) run(f *Folder, recalled ...snapshot.Object) {
 	x.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	x.t.Cleanup(x.runUntil(f, recalled...))
+	x.eventually("the first delivery", func() bool { return x.synced })
+}
+
+// runUntil delivers into the fixture until stop is called.
+func (x *fixture) runUntil(f *Folder, recalled ...snapshot.Object) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	recall := func(context.Context, []string) ([]snapshot.Object, error) { return recalled, nil }
 	go func() { ended <- f.Run(ctx, recall, x.take) }()
-	x.t.Cleanup(func() {
-		stop()
+	return func() {
+		cancel()
 		if err := <-ended; err != nil {
 			x.t.Errorf("got %v from Run, want nil", err)
 		}
-	})
-	x.eventually("the first delivery", func() bool { return x.synced })
+	}
 }
 
 func (x *fixture) take(d snapshot.Delivery) {
@@ -299,6 +305,77 @@ func TestFileDamagedAtTheStartHoldsWhatTheSnapshotHad(t *testing.T) {
 	y.write("east/a.yaml", service("cart", "mended"))
 	y.holds(cart, "mended")
 	y.noProblems()
+}
+
+func TestFileDamagedAtTheStartHoldsItsLastGoodStateWithoutRedis(t *testing.T) {
+	const copies = "applied/east/.last-good/*"
+	x := newFixture(t, map[string]string{"east/a.yaml": service("cart", "one") + "---\n" + service("search", "one"), "east/new.yaml": "broken: ["})
+	f := x.open()
+	stop := x.runUntil(f)
+	x.has(cart, search)
+	x.write("east/a.yaml", service("search", "one")+"---\nbroken: [")
+	x.eventually("the copy", func() bool { found, _ := filepath.Glob(x.path(copies)); return len(found) == 1 })
+	stop()
+	f.Close()
+
+	y := &fixture{t: t, dir: x.dir, state: map[string]string{}, gone: map[string]int{}}
+	y.run(y.open())
+	y.has(cart, search)
+	if p := y.problem("cannot be read"); p.File == "a.yaml" && (!p.LastGood || strings.Contains(p.Message, "nothing is known")) {
+		t.Errorf("got %+v, want the last good state in force", p)
+	}
+	if p := y.problem("nothing is known of its earlier content"); p.File != "new.yaml" {
+		t.Errorf("got %+v, want the file that was never good", p)
+	}
+	y.write("east/a.yaml", service("cart", "mended"))
+	y.holds(cart, "mended")
+	y.eventually("the end of the copy", func() bool { found, _ := filepath.Glob(y.path(copies)); return len(found) == 0 })
+}
+
+func TestMisspeltFieldKeepsTheLastGoodState(t *testing.T) {
+	const key = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
+	route := func(field string) string {
+		return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: cart, namespace: shop}\nspec:\n  parentRefs: [{name: gw}]\n  " + field + ": [a.example.com]\n"
+	}
+	x := newFixture(t, map[string]string{"east/route.yaml": route("hostnames")})
+	x.run(x.open())
+	x.holds(key, "hostnames")
+	x.write("east/route.yaml", route("hostname"))
+	if p := x.problem(`unknown field spec.hostname: did you mean "hostnames"?`); p.Line != 6 || !p.LastGood {
+		t.Errorf("got %+v, want line 6, and the last good state in force", p)
+	}
+	x.holds(key, "hostnames")
+	x.write("east/route.yaml", route("hostnames"))
+	x.noProblems()
+}
+
+func TestProblemsQuoteNothingOfASecret(t *testing.T) {
+	f := newFixture(t, nil).open()
+	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, %s}\ntype: kubernetes.io/tls\n"
+	for _, slip := range []string{"labels: {CANARY: 7}", "labels: CANARY", "annotations: {CANARY: [CANARY]}", "namespace: ../CANARY", "labels: {a: *CANARY}", "labels: {CANARY: a, CANARY: b}"} {
+		got := &file{objects: map[resource.Key]snapshot.Object{}, places: map[resource.Key]place{}, unknown: map[string]int{}}
+		f.parse(got, "db.yaml", fmt.Appendf(nil, secret, slip))
+		if len(got.problems) != 1 || strings.Contains(got.problems[0].Message, "CANARY") {
+			t.Errorf("%s: got %+v, want one problem that quotes nothing", slip, got.problems)
+		}
+	}
+}
+
+func TestProblemIsLoggedOnce(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/a.yaml": "a: b\nbroken: [\n"})
+	var text strings.Builder
+	f := x.open()
+	f.log = slog.New(slog.NewTextHandler(&text, nil))
+	for range 2 {
+		f.changed = true
+		if _, err := f.scan(nil); err != nil {
+			t.Fatal(err)
+		}
+		f.delivery(false)
+	}
+	if n := strings.Count(text.String(), "at=east/a.yaml:2"); n != 1 {
+		t.Errorf("got %d lines with the file and its line, want one: %s", n, text.String())
+	}
 }
 
 func TestFirstFileByPathCounts(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -117,11 +118,20 @@ func (f *Folder) reportProblems(d *snapshot.Delivery) {
 		}
 	}
 	duplicates := f.duplicates()
+	warned := map[internalv1.ManifestProblemSpec]bool{}
 	for _, name := range slices.Sorted(maps.Keys(f.files)) {
 		for i, spec := range slices.Concat(f.files[name].problems, duplicates[name]) {
+			if f.files[name].damaged && !f.files[name].known && i == 0 {
+				spec.Message += " (nothing is known of its earlier content)"
+			}
 			report(i, spec)
+			if !f.warned[spec] {
+				f.log.Warn("manifest has a problem", "at", fmt.Sprintf("%s:%d", path.Join(f.cfg.Cluster, spec.File), spec.Line), "message", spec.Message, "last_good", spec.LastGood)
+			}
+			warned[spec] = true
 		}
 	}
+	f.warned = warned
 	for key, value := range now {
 		if string(f.reported[key]) != string(value) {
 			d.Set = append(d.Set, snapshot.Object{Key: key, Value: value})

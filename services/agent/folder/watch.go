@@ -23,7 +23,7 @@ func (f *Folder) Run(ctx context.Context, recall snapshot.Recall, deliver func(s
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		// The limits of the system are reached; looking every now and then must do.
-		f.log.WarnContext(ctx, "folder cannot be watched, it is only looked through", "dir", f.manifestDir(), "every", f.cfg.Rescan, "error", err)
+		f.log.WarnContext(ctx, "folder cannot be watched, it is only looked through", "dir", f.manifestDir(), "every", f.cfg.Rescan.String(), "error", err)
 	} else {
 		defer watcher.Close()
 	}
@@ -37,6 +37,7 @@ func (f *Folder) Run(ctx context.Context, recall snapshot.Recall, deliver func(s
 			return nil
 		}
 		if err == nil {
+			f.saveLastGood(ctx)
 			if d := f.delivery(!synced); d.Synced || len(d.Set)+len(d.Deleted) > 0 {
 				deliver(d)
 			}
@@ -79,14 +80,26 @@ func (f *Folder) recall(ctx context.Context, recall snapshot.Recall) error {
 	for _, object := range objects {
 		name := fileOf(object)
 		if file := f.files[name]; file != nil && file.damaged {
-			if _, read := file.objects[object.Key]; !read {
-				file.keep(object)
-				f.claim(object.Key, name)
-			}
+			f.recallInto(name, object)
+		}
+	}
+	for name := range unsure {
+		if file := f.files[name]; file != nil && file.damaged && !file.known {
+			f.restore(name)
 		}
 	}
 	f.changed = true
 	return nil
+}
+
+// recallInto holds an object that a damaged file had.
+func (f *Folder) recallInto(name string, object snapshot.Object) {
+	file := f.files[name]
+	file.known = true
+	if _, found := file.objects[object.Key]; !found {
+		file.keep(object)
+		f.claim(object.Key, name)
+	}
 }
 
 func fileOf(object snapshot.Object) string {
@@ -123,7 +136,7 @@ func (w *watch) add(ctx context.Context, dir string) {
 	}
 	if err := w.watcher.Add(dir); err != nil && !w.unwatched {
 		w.unwatched = true
-		w.folder.log.WarnContext(ctx, "folder cannot be watched, changes in it are seen late", "dir", dir, "every", w.folder.cfg.Rescan, "error", err)
+		w.folder.log.WarnContext(ctx, "folder cannot be watched, changes in it are seen late", "dir", dir, "every", w.folder.cfg.Rescan.String(), "error", err)
 	}
 }
 
@@ -185,5 +198,5 @@ func (w *watch) concerns(name string) bool {
 	if filepath.Dir(name) == filepath.Clean(w.folder.cfg.Dir) {
 		return base == w.folder.cfg.Cluster
 	}
-	return base != memoryName && base != lockName && !strings.HasPrefix(base, temporary)
+	return base != memoryName && base != lockName && base != lastGoodDir && !strings.HasPrefix(base, temporary)
 }

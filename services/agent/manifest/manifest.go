@@ -11,9 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kjson "k8s.io/apimachinery/pkg/util/json"
@@ -28,6 +25,8 @@ type Document struct {
 	Line int
 	// Index counts the documents of the file from 0. The items of a List share one.
 	Index int
+
+	part part
 }
 
 // Problem says what is wrong with one document, and how to mend it.
@@ -36,7 +35,7 @@ type Problem struct {
 	Line int
 	// Document is the document's index, from 0.
 	Document int
-	// Message is written for the author of the manifest.
+	// Message is written for the author of the manifest. It quotes nothing of the manifest, which may be a Secret.
 	Message string
 }
 
@@ -45,7 +44,7 @@ func Read(data []byte) (docs []Document, problems []Problem) {
 	for i, part := range split(data) {
 		objects, err := part.objects()
 		for _, o := range objects {
-			docs = append(docs, Document{Object: &unstructured.Unstructured{Object: o}, Line: part.firstLine(), Index: i})
+			docs = append(docs, Document{Object: &unstructured.Unstructured{Object: o}, Line: part.firstLine(), Index: i, part: part})
 		}
 		if err != nil {
 			line := part.firstLine()
@@ -121,16 +120,6 @@ func blank(text []byte) bool {
 	return true
 }
 
-// lineError carries the line, from 1 and within its document, that a parser named.
-type lineError struct {
-	line int
-	text string
-}
-
-func (e *lineError) Error() string { return e.text }
-
-var yamlLine = regexp.MustCompile(`line (\d+): `)
-
 // objects returns the objects of one document, Lists taken apart.
 func (p part) objects() ([]map[string]any, error) {
 	if objects, ok := jsonObjects(p.text); ok {
@@ -138,31 +127,17 @@ func (p part) objects() ([]map[string]any, error) {
 	}
 	text, err := yaml.YAMLToJSONStrict(p.text)
 	if err != nil {
-		return nil, yamlError(err)
+		return nil, p.mistake(err)
 	}
 	var value any
-	if err := kjson.Unmarshal(text, &value); err != nil {
-		return nil, fmt.Errorf("reading the document: %w", err)
+	if kjson.Unmarshal(text, &value) != nil { // its error quotes what it read
+		return nil, errors.New("the document holds a number that cannot be represented, or is nested too deeply: correct it")
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("the document is %s, not an object: begin it with apiVersion and kind, or move it out of this folder", describe(value))
 	}
 	return flatten([]map[string]any{object})
-}
-
-// yamlError turns the parser's text into one that names no line twice: the
-// line goes into the [Problem].
-func yamlError(err error) error {
-	text := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
-	text = strings.TrimPrefix(text, "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
-	line := 1
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1]) // digits; too many of them give the largest int, which Read caps
-		text = yamlLine.ReplaceAllString(text, "")
-	}
-	return &lineError{line: max(line, 1), text: "the YAML cannot be read (" + text + "): correct this line or the one before it"}
 }
 
 // jsonObjects reads JSON objects that follow one another. JSON is tried before

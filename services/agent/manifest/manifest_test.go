@@ -59,7 +59,10 @@ func TestSaysWhereAndHowToMendWhatItCannotRead(t *testing.T) {
 	}{
 		{"bad indentation", good + "---\n" + "apiVersion: v1\nkind: B\n metadata: {name: b}\n", 7, 1, "cannot be read"},
 		{"tab", "apiVersion: v1\nkind: B\nmetadata:\n\tname: b\n---\n" + good, 4, 0, "cannot be read"},
-		{"key twice", good + "---\napiVersion: v1\nkind: B\nkind: C\n", 7, 1, `key "kind" already set`},
+		{"key twice", good + "---\napiVersion: v1\nkind: B\nkind: C\n", 7, 1, "a key is given twice"},
+		{"a key too far to the left", good + "---\napiVersion: v1\nkind: B\nmetadata:\n    labels:\n      a: b\n  name: b\n", 10, 1, "indentation"},
+		{"unknown anchor", good + "---\napiVersion: v1\nkind: B\ntext: *none\n", 7, 1, "an alias"},
+		{"value that does not fit its tag", good + "---\napiVersion: v1\nkind: B\ntext: !!int none\n", 7, 1, "tag"},
 		{"no kind", good + "---\nreplicas: 3\n", 5, 1, "has no apiVersion: add one"},
 		{"kind is no text", good + "---\napiVersion: v1\nkind: [A]\n", 5, 1, "has no kind: add one"},
 		{"a list", good + "---\n- a\n- b\n", 5, 1, "is a list, not an object"},
@@ -81,6 +84,32 @@ func TestSaysWhereAndHowToMendWhatItCannotRead(t *testing.T) {
 				t.Errorf("got %+v, want line %d, document %d and %q", got, tt.line, tt.document, tt.message)
 			}
 		})
+	}
+}
+
+func TestProblemsQuoteNothingOfTheManifest(t *testing.T) {
+	const canary = "CANARY"
+	secret := "apiVersion: v1\nkind: Secret\ntype: Opaque\nmetadata:\n  name: db\n  labels: {app: db}\nstringData:\n  user: admin\n  password: hunter\n"
+	breaks := []string{
+		"*CANARY", "!!int CANARY", "!!float CANARY", "!!bool CANARY", "!!timestamp CANARY", "!!binary CANARY%", "!CANARY!x y", "!<CANARY", "&CANARY *CANARY",
+		"CANARY: CANARY: x", "CANARY\n CANARY: y", "CANARY\n- CANARY", "\n\tCANARY: x", "[CANARY", "{CANARY", "{CANARY: CANARY, CANARY: x}", "\"CANARY", "'CANARY",
+		"\"CANARY\\q\"", "\"\\xCANARY\"", "%CANARY", "@CANARY", "`CANARY", "\x01CANARY", "CANARY\xff", "{[CANARY]: x}", "{{CANARY: x}: y}", "{<<: CANARY}", "? CANARY",
+		"1e999 #CANARY", "|0\n CANARY", ">CANARY", "\nCANARY", "x\n%CANARY", "x\nCANARY: a\nCANARY: b", "x\nline 3: CANARY", "CANARY", "[CANARY]", "{? [CANARY] : CANARY}", "!!map CANARY", "!!seq CANARY",
+	}
+	broken := 0
+	for at := range len(secret) + 1 {
+		for _, b := range breaks {
+			_, problems := Read([]byte(secret[:at] + b + secret[at:]))
+			for _, p := range problems {
+				broken++
+				if strings.Contains(p.Message, canary) || strings.Contains(p.Message, "hunter") {
+					t.Fatalf("got %+v for %q at %d, want nothing of the manifest", p, b, at)
+				}
+			}
+		}
+	}
+	if broken < 1000 {
+		t.Errorf("only %d were broken, the test says little", broken)
 	}
 }
 

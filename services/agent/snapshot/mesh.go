@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,8 +54,8 @@ func parseMesh(data map[string]any) (mesh, error) {
 		RootNamespace      string                  `json:"rootNamespace"`
 		DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
-		return mesh{}, fmt.Errorf("reading data.mesh, Istio's mesh configuration: %w: correct it, Istio cannot read it either", err)
+	if yaml.Unmarshal([]byte(text), &config) != nil { // its error quotes what it read
+		return mesh{}, errors.New("data.mesh, Istio's mesh configuration, is not valid: correct it, Istio cannot read it either")
 	}
 	m := mesh{rootNamespace: config.RootNamespace}
 	if m.rootNamespace == "" {
@@ -63,7 +64,7 @@ func parseMesh(data map[string]any) (mesh, error) {
 	for i, s := range config.DiscoverySelectors {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil {
-			return mesh{}, fmt.Errorf("reading discoverySelectors[%d] of data.mesh: %w: correct it, Istio cannot read it either", i, err)
+			return mesh{}, fmt.Errorf("discoverySelectors[%d] of data.mesh is not a valid label selector: correct it, Istio cannot read it either", i)
 		}
 		m.selectors = append(m.selectors, selector)
 	}

@@ -151,7 +151,7 @@ func nameable(field, text string) error {
 	if text == "" || len(reasons) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s %.80q cannot be used: it %s", field, text, strings.Join(reasons, ", "))
+	return fmt.Errorf("%s cannot be used: it %s", field, strings.Join(reasons, ", "))
 }
 
 // textOnly refuses labels and annotations that YAML reads as numbers and the like.
@@ -167,6 +167,9 @@ func textOnly(object *unstructured.Unstructured) error {
 		}
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			if _, ok := entries[name].(string); !ok {
+				if object.GetKind() == "Secret" {
+					name = "…" // indentation that slipped makes names of what was secret
+				}
 				return fmt.Errorf("metadata.%s[%s] is not text: put its value in quotes", field, name)
 			}
 		}

@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+)
+
+// ErrHeld says that another agent works for the cluster.
+var ErrHeld = errors.New("another agent works for this cluster")
+
+// holder tells the agents of one cluster apart. An agent that was killed and starts again is the same one.
+func holder(dir string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	return host + ":" + dir
+}
+
+// takeOver returns once no other agent works for the cluster. One that does has
+// the time of a heartbeat to end: two would overwrite each other for ever. It waits for Redis.
+func (a *Agent) takeOver(ctx context.Context, uid string) error {
+	began := time.Now()
+	for failures := 0; ; {
+		other, err := a.otherHolder(ctx, uid)
+		wait := a.cfg.beatTTL() / 20
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			if failures == 0 {
+				a.log.WarnContext(ctx, "agent waits for redis", "error", err)
+			}
+			failures++
+			wait = backoff(failures)
+			began = time.Now() // the time without Redis tells nothing
+		case other == nil:
+			return nil
+		case time.Since(began) > a.cfg.beatTTL()+wait:
+			return fmt.Errorf("starting the agent of %q: %w: %s, since %s; stop it, or, if this folder is a copy, give it another name and its kube-system Namespace another uid (without one, remove .meshweir.json from its applied folder)",
+				a.cfg.Cluster, ErrHeld, other.Holder, other.StartedAt.Format(time.RFC3339))
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// otherHolder returns the live heartbeat of another agent of the cluster, or nil.
+// An agent of another cluster that has the name is no matter of heartbeats: see [keyspace.ErrOwned].
+func (a *Agent) otherHolder(ctx context.Context, uid string) (*internalv1.Heartbeat, error) {
+	meta, err := a.store.Meta(ctx, a.names.snapshot)
+	if err != nil || meta.Owner != uid {
+		return nil, err
+	}
+	beats, err := a.store.Beats(ctx, a.names.snapshot)
+	if err != nil || beats[a.names.snapshot] == nil {
+		return nil, err
+	}
+	var beat internalv1.Heartbeat
+	if json.Unmarshal(beats[a.names.snapshot], &beat) != nil || beat.Holder == "" || beat.Holder == a.vitals.beat.Holder {
+		return nil, nil //nolint:nilnil // nobody else is no error
+	}
+	return &beat, nil
+}
+
+// endBeat takes the heartbeat back: the next agent need not wait for it to run out.
+func (p *publisher) endBeat(ctx context.Context) {
+	p.vitals.mu.Lock()
+	published := p.vitals.published
+	p.vitals.mu.Unlock()
+	if !published {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := p.owned.Beat(ctx, nil, time.Millisecond); err != nil {
+		p.log.DebugContext(ctx, "heartbeat was not taken back", "error", err)
+	}
+}

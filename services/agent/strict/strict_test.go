@@ -1,0 +1,95 @@
+package strict
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/manifest"
+)
+
+func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
+	route := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}
+	global := schema.GroupKind{Group: resource.Group, Kind: "GlobalService"}
+	tests := []struct {
+		name string
+		kind schema.GroupKind
+		text string
+		want []string
+	}{
+		{"nothing", route, `{apiVersion: a, kind: b, metadata: {name: c, labels: {x: z}, creationTimestamp: null}, spec: {hostnames: [d], rules: [{timeouts: {request: 10s}}]}, status: {future: 1}}`, nil},
+		{"unknown kind", schema.GroupKind{Kind: "Service"}, `{specs: 1}`, nil},
+		{"misspelt", route, `{spec: {hostname: [a]}}`, []string{`unknown field spec.hostname: did you mean "hostnames"?`}},
+		{"case", route, `{Spec: {}}`, []string{`unknown field Spec: did you mean "spec"?`}},
+		{"field of metadata beside it", route, `{labels: {a: b}}`, []string{`unknown field labels: remove it, or correct its name`}},
+		{"within a list", route, `{spec: {rules: [{}, {backendRefs: [{name: a, prot: 80}]}]}}`, []string{`unknown field spec.rules[1].backendRefs[0].prot: did you mean "port"?`}},
+		{"text for a number", route, `{spec: {rules: [{backendRefs: [{name: a, port: "80"}]}]}}`, []string{`spec.rules[0].backendRefs[0].port must be a whole number, without quotes`}},
+		{"number for text", route, `{spec: {hostnames: [7]}}`, []string{`spec.hostnames[0] must be text: put the value in quotes`}},
+		{"text for a list", route, `{spec: {hostnames: a}}`, []string{`spec.hostnames must be a list: begin each item with '-'`}},
+		{"list for an object", global, `{spec: []}`, []string{`spec must be an object with named fields`}},
+		{"duration", global, `{spec: {host: a.b, outlierDetection: {interval: soon}}}`, []string{`spec.outlierDetection.interval must be a duration such as "10s"`}},
+	}
+	checker := New()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var object map[string]any
+			if err := yaml.Unmarshal([]byte(tt.text), &object); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, m := range checker.Check(tt.kind, object) {
+				got = append(got, m.Message)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error("mistakes (-want +got):\n" + diff)
+			}
+		})
+	}
+}
+
+func TestWhatTheTypesWriteIsWithoutMistakes(t *testing.T) {
+	checker := New()
+	for kind := range checker.types {
+		data, err := json.Marshal(map[string]any{"apiVersion": kind.Group + "/v1", "kind": kind.Kind, "metadata": map[string]any{"name": "a", "creationTimestamp": nil}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs, _ := manifest.Read(data)
+		if got := checker.Check(kind, docs[0].Object.Object); len(got) > 0 {
+			t.Errorf("%s: got %v, want nothing", kind, got)
+		}
+	}
+}
+
+func TestDemoIsWithoutMistakes(t *testing.T) {
+	checker, checked := New(), 0
+	root := os.DirFS("../../../deploy/compose/demo")
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".yaml") {
+			return err
+		}
+		data, err := fs.ReadFile(root, name)
+		docs, _ := manifest.Read(data)
+		for _, doc := range docs {
+			kind := doc.Object.GroupVersionKind().GroupKind()
+			for _, m := range checker.Check(kind, doc.Object.Object) {
+				t.Errorf("%s: %s", name, m.Message)
+			}
+			if checker.types[kind] != nil {
+				checked++
+			}
+		}
+		return err
+	})
+	if err != nil || checked == 0 {
+		t.Errorf("got %v after %d objects", err, checked)
+	}
+}
