@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ type processes struct {
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	log     *lockedBuffer
-	stopped bool // on purpose
+	stopped atomic.Bool // on purpose
 }
 
 // eachArrangement runs a test on the product as one process and as many.
@@ -137,7 +138,7 @@ func (s *system) start(name, command string, args ...string) {
 	}
 	go func() {
 		defer close(p.exited)
-		if err := p.cmd.Wait(); err != nil && !p.stopped {
+		if err := p.cmd.Wait(); err != nil && !p.stopped.Load() {
 			s.t.Errorf("%s ended by itself: %v", name, err)
 		}
 	}()
@@ -147,7 +148,7 @@ func (s *system) start(name, command string, args ...string) {
 // signal sends a signal and, if it ends the process, waits for that.
 func (s *system) signal(name string, signal syscall.Signal) {
 	p := s.processes[name]
-	p.stopped = true
+	p.stopped.Store(true)
 	_ = p.cmd.Process.Signal(signal) // it may have ended
 	if signal == syscall.SIGKILL || signal == syscall.SIGTERM {
 		<-p.exited

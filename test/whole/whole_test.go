@@ -203,7 +203,7 @@ func TestASecondClusterUnderOneNameIsRefused(t *testing.T) {
 	edit(t, filepath.Join(other, "east/cluster/namespaces.yaml"), eastUID, "00000000-0000-4000-8000-000000000000")
 	s.start("impostor", "agent", "--cluster", "east", "--clusters", other)
 	impostor := s.processes["impostor"]
-	impostor.stopped = true
+	impostor.stopped.Store(true)
 	select {
 	case <-impostor.exited:
 	case <-time.After(30 * time.Second):
