@@ -61,7 +61,7 @@ func (d *Derived) refreshIfMoved(ctx context.Context, meta Meta) (bool, error) {
 		return false, err
 	}
 	defer d.unlock()
-	if !d.stored.listed || meta.Position == d.stored.meta.Position && meta.WriteID == d.stored.meta.WriteID {
+	if !d.stored.listed || meta.sameWrite(d.stored.meta) {
 		return false, nil
 	}
 	return true, d.refresh(ctx)

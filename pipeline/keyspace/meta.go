@@ -129,6 +129,9 @@ type Meta struct {
 	ChangedAt time.Time
 }
 
+// sameWrite reports whether both were left by the same write.
+func (m Meta) sameWrite(o Meta) bool { return m.Position == o.Position && m.WriteID == o.WriteID }
+
 // Exists reports whether the keyspace has ever been written in what Redis remembers.
 func (m Meta) Exists() bool { return m.Epoch != Epoch{} }
 

@@ -59,7 +59,7 @@ func (o *Owned) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if mended || meta.Position != o.stored.meta.Position || meta.WriteID != o.stored.meta.WriteID {
+		if mended || !meta.sameWrite(o.stored.meta) {
 			if err := o.displace(ctx); err != nil {
 				return err
 			}

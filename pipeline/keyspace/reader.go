@@ -37,8 +37,6 @@ type reader struct {
 	listed bool
 	// partial says that a part of the list could not be read, so that the state is not complete.
 	partial bool
-	// keep says whether bodies are wanted (in update), or headers only.
-	keep bool
 }
 
 // update is one step of the visible state.
@@ -53,8 +51,8 @@ type update struct {
 
 type change struct{ old, new *stored }
 
-func (s *Store) reader(name Name, keep bool) *reader {
-	return &reader{store: s, name: name, keep: keep, entries: map[string]stored{}, lastID: "0-0"}
+func (s *Store) reader(name Name) *reader {
+	return &reader{store: s, name: name, entries: map[string]stored{}, lastID: "0-0"}
 }
 
 // sync brings the state up to date with what Redis holds now. update is nil when nothing changed.
@@ -236,9 +234,7 @@ func (r *reader) put(u *update, key string, value *stored) {
 		delete(r.entries, key)
 	} else {
 		kept := *value
-		if !r.keep {
-			kept.body = nil
-		}
+		kept.body = nil // only the update carries it
 		r.entries[key] = kept
 	}
 	if old == nil && value == nil || old != nil && value != nil && old.hash == value.hash {
@@ -255,7 +251,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 	}
 	const tries = 10
 	for try := 1; ; try++ {
-		fresh := r.store.reader(r.name, true)
+		fresh := r.store.reader(r.name)
 		fresh.entries = r.entries // what a damaged value falls back to
 		seen, at, err := fresh.load(ctx)
 		if err != nil {
@@ -279,7 +275,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 		for key, value := range seen {
 			r.put(u, key, &value)
 		}
-		moved := !r.listed || r.meta.Position != fresh.meta.Position || r.meta.WriteID != fresh.meta.WriteID || len(u.changed) > 0
+		moved := !r.listed || !r.meta.sameWrite(fresh.meta) || len(u.changed) > 0
 		r.meta, r.lastID, r.listed, r.partial = fresh.meta, fresh.lastID, true, fresh.partial
 		if !moved {
 			return nil, nil

@@ -97,6 +97,28 @@ func NewReplica[T any](s *Store, cfg ReplicaConfig[T]) (*Replica[T], error) {
 	}, nil
 }
 
+// Once lists what cfg names, calls read with a view of it, and forgets it.
+func Once[T any](ctx context.Context, s *Store, cfg ReplicaConfig[T], read func(View[T])) error {
+	replica, err := NewReplica(s, cfg)
+	if err != nil {
+		return err
+	}
+	following, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = replica.Run(following) // it ends with its context only
+	}()
+	defer func() { stop(); <-ended }()
+	select {
+	case <-replica.Synced():
+		replica.View(read)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Synced is closed once everything that existed at the start was listed.
 func (r *Replica[T]) Synced() <-chan struct{} { return r.synced }
 
@@ -157,7 +179,7 @@ func (r *Replica[T]) follow(name Name, tails *tailer) *space[T] {
 	if sp, ok := r.spaces[name]; ok {
 		return sp
 	}
-	sp := &space[T]{reader: r.store.reader(name, false), listed: make(chan struct{}), values: map[string]item[T]{}, unreadable: map[string]bool{}}
+	sp := &space[T]{reader: r.store.reader(name), listed: make(chan struct{}), values: map[string]item[T]{}, unreadable: map[string]bool{}}
 	r.spaces[name] = sp
 	tails.add(sp.reader)
 	return sp

@@ -31,7 +31,7 @@ type stage struct {
 func newStage(s *Store, name Name) *stage {
 	return &stage{
 		store: s, name: name, want: map[string]sealed{}, touched: map[string]struct{}{},
-		flushing: make(chan struct{}, 1), stored: s.reader(name, false),
+		flushing: make(chan struct{}, 1), stored: s.reader(name),
 	}
 }
 

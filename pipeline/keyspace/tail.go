@@ -210,7 +210,7 @@ func (t *tail) check() error {
 		return err
 	}
 	for i, r := range t.readers {
-		if metas[i].Position == r.meta.Position && metas[i].WriteID == r.meta.WriteID {
+		if metas[i].sameWrite(r.meta) {
 			continue
 		}
 		u, err := r.sync(t.ctx)

@@ -91,7 +91,7 @@ func (s *Store) try(ctx context.Context, w write) error {
 			s.log.WarnContext(ctx, "keyspace meta is damaged and will be written anew", "keyspace", w.name, "error", err)
 			found = Meta{}
 		}
-		if found.Position != w.base.Position || found.WriteID != w.base.WriteID || !maps.Equal(found.Inputs, w.base.Inputs) {
+		if !found.sameWrite(w.base) || !maps.Equal(found.Inputs, w.base.Inputs) {
 			return errMoved
 		}
 		event, err := w.event(ctx)
@@ -262,7 +262,7 @@ func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 		if err != nil {
 			return err
 		}
-		if found.Position != base.Position || found.WriteID != base.WriteID || !next.Inputs.AtLeast(found.Inputs) {
+		if !found.sameWrite(base) || !next.Inputs.AtLeast(found.Inputs) {
 			return errMoved
 		}
 		cmds, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {

@@ -16,7 +16,9 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 		file  string
 		value []byte
 	}
-	replica, err := keyspace.NewReplica(a.store, keyspace.ReplicaConfig[stored]{
+	a.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", files)
+	var objects []snapshot.Object
+	err := keyspace.Once(ctx, a.store, keyspace.ReplicaConfig[stored]{
 		Names: []keyspace.Name{a.names.snapshot},
 		Decode: func(_ string, value []byte) (stored, error) {
 			var object struct {
@@ -27,26 +29,7 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 			err := json.Unmarshal(value, &object)
 			return stored{object.Metadata.Annotations[resource.FileAnnotation], slices.Clone(value)}, err
 		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	following, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = replica.Run(following) // it ends with its context only
-	}()
-	defer func() { <-ended }()
-	defer stop()
-	a.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", files)
-	select {
-	case <-replica.Synced():
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	var objects []snapshot.Object
-	replica.View(func(v keyspace.View[stored]) {
+	}, func(v keyspace.View[stored]) {
 		for text, s := range v.All(a.names.snapshot) {
 			key, err := resource.ParseKey(text)
 			if err == nil && slices.Contains(files, s.file) {
@@ -54,5 +37,5 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 			}
 		}
 	})
-	return objects, nil
+	return objects, err
 }

@@ -12,11 +12,8 @@ const (
 // Group is the consumer group in which the replicas of the translator share the events.
 const Group = "translator"
 
-// ReadKinds and WrittenKinds are the kinds of all keyspaces that the translator touches.
+// ReadKinds are the kinds of the keyspaces that the translator follows.
 func ReadKinds() []string { return []string{snapshotKind} }
-
-// WrittenKinds are the kinds of the keyspaces that the translator writes.
-func WrittenKinds() []string { return []string{outputKind, statusKind} }
 
 // target is where what one cluster should have is written.
 type target struct {

@@ -128,32 +128,19 @@ func (p *controlPlane) want(missing ...string) map[keyspace.Name]map[string]stri
 // stored is what the keyspaces hold.
 func (p *controlPlane) stored(names ...keyspace.Name) map[keyspace.Name]map[string]string {
 	p.t.Helper()
-	replica, err := keyspace.NewReplica(p.store, keyspace.ReplicaConfig[string]{
-		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(p.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- replica.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			p.t.Error(err)
-		}
-	}()
-	select {
-	case <-replica.Synced():
-	case <-time.After(10 * time.Second):
-		p.t.Fatal("reading what is stored takes too long")
-	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
 	found := map[keyspace.Name]map[string]string{}
-	replica.View(func(v keyspace.View[string]) {
+	err := keyspace.Once(ctx, p.store, keyspace.ReplicaConfig[string]{
+		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
+	}, func(v keyspace.View[string]) {
 		for _, name := range names {
 			found[name] = maps.Collect(v.All(name))
 		}
 	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	return found
 }
 

@@ -246,25 +246,11 @@ func (s *system) positions() map[keyspace.Name]keyspace.Position {
 func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]string {
 	s.t.Helper()
 	found := map[keyspace.Name]map[string]string{}
-	replica, err := keyspace.NewReplica(s.store(), keyspace.ReplicaConfig[string]{
-		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = replica.Run(ctx) // it ends with its context only
-	}()
-	defer func() { cancel(); <-done }()
-	select {
-	case <-replica.Synced():
-	case <-ctx.Done():
-		return nil
-	}
-	replica.View(func(v keyspace.View[string]) {
+	defer cancel()
+	err := keyspace.Once(ctx, s.store(), keyspace.ReplicaConfig[string]{
+		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
+	}, func(v keyspace.View[string]) {
 		for _, name := range names {
 			if !v.Meta(name).Complete {
 				continue
@@ -272,6 +258,9 @@ func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]str
 			found[name] = maps.Collect(v.All(name))
 		}
 	})
+	if err != nil {
+		return nil
+	}
 	return found
 }
 

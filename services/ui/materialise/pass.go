@@ -42,30 +42,17 @@ func (o owed) write(ctx context.Context, check bool) error {
 
 // remember reads what the views said of clusters, for those that are not known now.
 func (m *Materialiser) remember(ctx context.Context) error {
-	stored, err := keyspace.NewReplica(m.store, keyspace.ReplicaConfig[view.Record]{
+	err := keyspace.Once(ctx, m.store, keyspace.ReplicaConfig[view.Record]{
 		Names: []keyspace.Name{view.ClustersName}, Decode: view.DecodeRecord,
-	})
-	if err != nil {
-		return fmt.Errorf("reading the stored clusters: %w", err)
-	}
-	reading, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		stored.Run(reading) //nolint:errcheck // it ends with its context only
-	}()
-	select {
-	case <-stored.Synced():
-	case <-ctx.Done():
-	}
-	stop()
-	<-done
-	stored.View(func(v keyspace.View[view.Record]) {
+	}, func(v keyspace.View[view.Record]) {
 		for name, record := range v.All(view.ClustersName) {
 			if record.Cluster != nil {
 				m.board.remember(name, *record.Cluster)
 			}
 		}
 	})
-	return ctx.Err()
+	if err != nil {
+		return fmt.Errorf("reading the stored clusters: %w", err)
+	}
+	return nil
 }
