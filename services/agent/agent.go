@@ -63,11 +63,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	snapshot := a.store.Owned(a.names.snapshot, uid)
-	applier, err := a.newApplier(target, snapshot, a.store.Owned(a.names.applied, uid))
+	published := newPublications()
+	applier, err := a.newApplier(target, snapshot, a.store.Owned(a.names.applied, uid), published)
 	if err != nil {
 		return err
 	}
-	publisher := a.newPublisher(snapshot, applier.wakeUp)
+	publisher := a.newPublisher(snapshot, published, applier.wakeUp)
 	err = process.Together(ctx,
 		func(ctx context.Context) error { return target.Run(ctx, a.recall, publisher.deliver(ctx)) },
 		publisher.run, applier.outputs.Run, applier.run)

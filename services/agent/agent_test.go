@@ -162,7 +162,7 @@ func (x *fixture) quiet(names ...keyspace.Name) {
 	}
 }
 
-// output plays the translator: it makes the outputs, by key, all that there is.
+// output plays the translator: it makes the outputs, by key, all that there is, computed from the snapshot as it stands.
 func (x *fixture) output(objects map[string]string) {
 	x.t.Helper()
 	d := x.store.Derived(outputEast)
@@ -170,7 +170,17 @@ func (x *fixture) output(objects map[string]string) {
 		d.Set(key, []byte(value))
 	}
 	d.Complete()
-	x.must(d.Flush(x.t.Context(), nil))
+	x.must(d.Check(x.t.Context(), x.inputs())) // as a translator does every now and then: it records the inputs even where nothing changes
+}
+
+// inputs are those of an output that is computed now.
+func (x *fixture) inputs() keyspace.Vector {
+	x.t.Helper()
+	inputs := keyspace.Vector{}
+	if snapshot := x.meta(snapshotEast); snapshot.Exists() {
+		inputs[snapshotEast] = snapshot.Position
+	}
+	return inputs
 }
 
 func (x *fixture) applied(key string) (record internalv1.Applied) {

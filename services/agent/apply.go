@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -28,7 +30,10 @@ type applier struct {
 	names   names
 	vitals  *vitals
 	target  cluster
+	store   *keyspace.Store
 	outputs *keyspace.Replica[content]
+	// published says what the snapshot holds of what was applied.
+	published *publications
 	// snapshot and reports are the writers of snapshot/<cluster> and applied/<cluster>.
 	snapshot, reports *keyspace.Owned
 	wake              chan struct{}
@@ -41,9 +46,10 @@ type applier struct {
 	failures int
 }
 
-func (a *Agent) newApplier(target cluster, snapshot, reports *keyspace.Owned) (*applier, error) {
+func (a *Agent) newApplier(target cluster, snapshot, reports *keyspace.Owned, published *publications) (*applier, error) {
 	p := &applier{
 		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: snapshot, reports: reports,
+		store: a.store, published: published,
 		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{},
 	}
 	var err error
@@ -125,11 +131,11 @@ func (p *applier) after(ctx context.Context, err error) <-chan time.Time {
 // pass makes the cluster equal to its output once. What is not known changes nothing.
 func (p *applier) pass(ctx context.Context) error {
 	causes := p.takeCauses()
-	output, at := p.output()
+	output, meta := p.output()
 	statuses, statusesAt := p.statuses()
 	var errs []error
 	if output != nil {
-		errs = append(errs, p.applyOutput(ctx, causes, output, at))
+		errs = append(errs, p.applyOutput(ctx, causes, output, meta))
 	}
 	if statuses != nil {
 		errs = append(errs, p.applyStatuses(ctx, statuses, statusesAt))
@@ -145,7 +151,8 @@ func (p *applier) takeCauses() []trace.SpanContext {
 	return causes
 }
 
-func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, output map[resource.Key]wanted, at keyspace.Position) error {
+func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, output map[resource.Key]wanted, meta keyspace.Meta) error {
+	at := meta.Position
 	if last := p.target.LastApplied(outputKind); last.Compare(at) > 0 {
 		return p.refuseAll(ctx, output, at, last)
 	}
@@ -154,7 +161,10 @@ func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, o
 	if err != nil {
 		return err
 	}
-	steps := plan(output, at, live)
+	steps, err := p.plan(ctx, output, meta, live)
+	if err != nil {
+		return err
+	}
 	ctx, span := p.start(ctx, causes, steps)
 	defer span.End()
 
@@ -177,11 +187,27 @@ func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, o
 	return nil
 }
 
+// plan plans with the inputs of the output. Those that came with its last event may be old: inputs that change nothing make none.
+func (p *applier) plan(ctx context.Context, output map[resource.Key]wanted, meta keyspace.Meta, live map[resource.Key]*unstructured.Unstructured) ([]step, error) {
+	seen := meta.Inputs[p.names.snapshot]
+	sees := func(key resource.Key, mark string) bool { return p.published.covers(seen, key, mark) }
+	steps := plan(output, meta.Position, live, sees)
+	if !slices.ContainsFunc(steps, func(s step) bool { return s.verb == await }) {
+		return steps, nil
+	}
+	stored, err := p.store.Meta(ctx, p.names.output)
+	if err != nil || stored.Position != meta.Position {
+		return steps, err
+	}
+	seen = stored.Inputs[p.names.snapshot]
+	return plan(output, meta.Position, live, sees), nil
+}
+
 // start begins the span of a pass that has something to do: the changes that led to it are its parent, and its links.
 func (p *applier) start(ctx context.Context, causes []trace.SpanContext, steps []step) (context.Context, trace.Span) {
 	acts := 0
 	for _, s := range steps {
-		if s.verb != keep {
+		if s.verb != keep && s.verb != await {
 			acts++
 		}
 	}
@@ -198,6 +224,8 @@ func (p *applier) do(ctx context.Context, s step) error {
 	var err error
 	switch s.verb {
 	case keep, refuse, hold:
+	case await:
+		return fmt.Errorf("changing %s: %w", s.key, errUnseen)
 	case apply:
 		p.noteDrift(ctx, s)
 		err = p.target.Apply(ctx, prepare(s.wanted))
@@ -221,6 +249,9 @@ func (p *applier) do(ctx context.Context, s step) error {
 	}
 	return err
 }
+
+// errUnseen holds an object for the short time until the translator has seen it.
+var errUnseen = errors.New("it waits for an output that was computed with it in sight, since Redis lost its memory")
 
 // noteDrift counts an object that was applied as it should stand, and stands otherwise now.
 func (p *applier) noteDrift(ctx context.Context, s step) {

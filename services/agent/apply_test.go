@@ -22,6 +22,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
 func TestAppliesItsOutput(t *testing.T) {
@@ -76,8 +77,65 @@ func TestNothingIsTakenAwayBecauseItIsUnknown(t *testing.T) {
 	if got, _ := filepath.Glob(filepath.Join(x.dir, "applied/east/ServiceEntry*")); len(got) > 0 {
 		t.Errorf("got %v applied from an output that is not whole", got)
 	}
+	x.has(snapshotEast, routeKey, "a.example.com")
 	x.output(nil)
 	x.eventually("the end of the route, once it is known", func() bool { return x.read(routeFile) == "" })
+}
+
+// slow is a cluster whose changes are seen only once it is told so.
+type slow struct {
+	cluster
+	seen chan struct{} // closed when changes may be seen
+}
+
+func (s *slow) Run(ctx context.Context, recall snapshot.Recall, deliver func(snapshot.Delivery)) error {
+	return s.cluster.Run(ctx, recall, func(d snapshot.Delivery) {
+		if !d.Synced {
+			select {
+			case <-s.seen:
+			case <-ctx.Done():
+			}
+		}
+		deliver(d)
+	})
+}
+
+func TestNothingIsTakenAwayThatRedisForgotBeforeItWasInTheSnapshot(t *testing.T) {
+	const other = "VirtualService.networking.istio.io/shop/other"
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	seen := make(chan struct{})
+	x.startWith(func(a *Agent) {
+		open := a.open
+		a.open = func() (cluster, error) {
+			target, err := open()
+			return &slow{target, seen}, err
+		}
+	})
+	x.complete(snapshotEast)
+	x.output(map[string]string{routeKey: route("a.example.com")})
+	x.result(routeKey, internalv1.ResultApplied)
+	before := x.meta(snapshotEast).Epoch
+	x.must(x.client.FlushAll(t.Context()).Err())
+	x.eventually("the snapshot in a new epoch", func() bool { meta := x.meta(snapshotEast); return meta.Complete && meta.Epoch != before })
+
+	// The translator cannot know that there is a route.
+	x.output(map[string]string{other: strings.Replace(route("b.example.com"), `"web"`, `"other"`, 1)})
+	x.result(other, internalv1.ResultApplied)
+	if x.read(routeFile) == "" {
+		t.Fatal("the route was taken away by an output that was computed without it in sight")
+	}
+	close(seen)
+	x.has(snapshotEast, routeKey, "a.example.com")
+	if x.read(routeFile) == "" {
+		t.Fatal("the route was taken away as soon as it was published")
+	}
+	// Now it does, and wants none all the same: the inputs move, the output stays as it is.
+	revision := x.meta(outputEast).Revision
+	x.output(map[string]string{other: strings.Replace(route("b.example.com"), `"web"`, `"other"`, 1)})
+	if got := x.meta(outputEast).Revision; got != revision {
+		t.Fatalf("the output moved from %d to %d, want the same with new inputs", revision, got)
+	}
+	x.eventually("the end of the route", func() bool { return x.read(routeFile) == "" })
 }
 
 func TestRefusesWhatIsOlderThanWhatItApplied(t *testing.T) {
@@ -112,7 +170,7 @@ func TestRefusesWhatIsOlderThanWhatItApplied(t *testing.T) {
 		x.must(d.Seen(t.Context(), newer))
 		d.Set(routeKey, []byte(route("c.example.com")))
 		d.Complete()
-		x.must(d.Flush(t.Context(), nil))
+		x.must(d.Flush(t.Context(), x.inputs()))
 		x.eventually("the new route", func() bool { return strings.Contains(x.read(routeFile), "c.example.com") })
 		x.result(routeKey, internalv1.ResultApplied)
 		x.eventually("the snapshot to say so no more", func() bool {
@@ -303,7 +361,7 @@ func TestOneChangeIsOneTrace(t *testing.T) {
 	d := x.store.Derived(outputEast)
 	d.Set(routeKey, []byte(route("a.example.com")))
 	d.Complete()
-	x.must(d.Flush(ctx, nil))
+	x.must(d.Flush(ctx, x.inputs()))
 	writing.End()
 	x.result(routeKey, internalv1.ResultApplied)
 	find := func(name string) (found sdktrace.ReadOnlySpan) {

@@ -30,14 +30,13 @@ func decodeContent(_ string, value []byte) (content, error) {
 	return c, nil
 }
 
-// output returns what should stand, or nil while that is not known.
-func (p *applier) output() (output map[resource.Key]wanted, at keyspace.Position) {
+// output returns what should stand and the keyspace's word on it, or nil while that is not known.
+func (p *applier) output() (output map[resource.Key]wanted, meta keyspace.Meta) {
 	p.outputs.View(func(v keyspace.View[content]) {
-		meta := v.Meta(p.names.output)
+		meta = v.Meta(p.names.output)
 		if !meta.Exists() || !meta.Complete {
 			return
 		}
-		at = meta.Position
 		output = make(map[resource.Key]wanted, v.Len(p.names.output))
 		for text, c := range v.All(p.names.output) {
 			key, err := resource.ParseKey(text)
@@ -49,13 +48,13 @@ func (p *applier) output() (output map[resource.Key]wanted, at keyspace.Position
 			if w.err == nil {
 				w.err = matches(w.object, key)
 			}
-			if w.at.Compare(at) > 0 {
-				w.at = at // written in an epoch that was lost, and still equal
+			if w.at.Compare(meta.Position) > 0 {
+				w.at = meta.Position // written in an epoch that was lost, and still equal
 			}
 			output[key] = w
 		}
 	})
-	return output, at
+	return output, meta
 }
 
 // matches refuses an object that is not what its key says, or that lacks the label by which it is known as ours.

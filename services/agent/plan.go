@@ -42,12 +42,19 @@ const (
 	remove             // the object is to be taken away
 	refuse             // what stands is newer than the output
 	hold               // what is wanted cannot be read: what stands stays
+	await              // the output was computed without a sight of what stands
 )
 
 // plan compares a complete output, at a position, with what stands, and returns
 // what to do, in order: what others refer to is made first and taken away last.
-// Nothing is done that is older than what stands.
-func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resource.Key]*unstructured.Unstructured) []step {
+// Nothing is done that is older than what stands. Where Redis has lost its memory since an object was
+// applied, the object is not touched before the output was computed from a snapshot that has it, as sees tells: only
+// then is it known whether it depends on something that is not back yet.
+func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resource.Key]*unstructured.Unstructured, sees func(resource.Key, string) bool) []step {
+	unseen := func(key resource.Key, stands *unstructured.Unstructured) bool {
+		applied := appliedAt(stands)
+		return applied.Epoch != keyspace.Epoch{} && applied.Epoch != at.Epoch && !sees(key, applied.String())
+	}
 	steps := make([]step, 0, len(output))
 	for key, want := range output {
 		s := step{key: key, verb: apply, wanted: want}
@@ -60,6 +67,8 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 			case applied.Compare(want.at) > 0:
 				s.verb = refuse
 				s.reason = fmt.Sprintf("what stands was applied from output %s, which is newer than %s", applied, want.at)
+			case unseen(key, stands):
+				s.verb = await
 			}
 		}
 		steps = append(steps, s)
@@ -72,6 +81,8 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 		if applied := appliedAt(stands); applied.Compare(at) > 0 {
 			s.verb = refuse
 			s.reason = fmt.Sprintf("it is not in the output, but was applied from output %s, which is newer than %s", applied, at)
+		} else if unseen(key, stands) {
+			s.verb = await
 		}
 		steps = append(steps, s)
 	}

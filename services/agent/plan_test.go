@@ -67,12 +67,44 @@ func TestPlanMakesTheClusterEqualToItsOutput(t *testing.T) {
 				output[key] = wanted{object: o, at: at(tt.changed)}
 			}
 			before := fmt.Sprint(tt.live)
-			steps := plan(output, at(tt.at), tt.live)
+			steps := plan(output, at(tt.at), tt.live, nil) // nil panics: nothing here is of a lost epoch
 			if len(steps) != 1 || steps[0].verb != tt.want {
 				t.Errorf("got %+v, want verb %d", steps, tt.want)
 			}
 			if after := fmt.Sprint(tt.live); after != before {
 				t.Errorf("planning changed what stands to %s", after)
+			}
+		})
+	}
+}
+
+func TestPlanAwaitsAnOutputThatSawWhatStandsSinceALostEpoch(t *testing.T) {
+	vs := istioKey("VirtualService", "a")
+	later := at(1)
+	later.Epoch.Millis++ // Redis lost its memory after what stands was applied
+	sees := func(key resource.Key, mark string) bool { return key == vs && mark == at(3).String() }
+	stands := func(revision uint64) map[resource.Key]*unstructured.Unstructured {
+		return map[resource.Key]*unstructured.Unstructured{vs: object(vs, "a", revision)}
+	}
+	changed := map[resource.Key]wanted{vs: {object: object(vs, "b", 0), at: later}}
+	equal := map[resource.Key]wanted{vs: {object: object(vs, "a", 0), at: later}}
+	tests := []struct {
+		name   string
+		output map[resource.Key]wanted
+		live   map[resource.Key]*unstructured.Unstructured
+		want   verb
+	}{
+		{"a change of what it saw", changed, stands(3), apply},
+		{"a change of what it did not see", changed, stands(4), await},
+		{"the end of what it saw", nil, stands(3), remove},
+		{"the end of what it did not see", nil, stands(4), await},
+		{"no change", equal, stands(4), keep},
+		{"nothing stands", equal, nil, apply},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if steps := plan(tt.output, later, tt.live, sees); len(steps) != 1 || steps[0].verb != tt.want {
+				t.Errorf("got %+v, want verb %d", steps, tt.want)
 			}
 		})
 	}
@@ -85,7 +117,7 @@ func TestPlanMakesFirstAndTakesAwayLastWhatOthersReferTo(t *testing.T) {
 		live[istioKey(kind, "old")] = object(istioKey(kind, "old"), "a", 1)
 	}
 	var got []string
-	for _, s := range plan(output, at(5), live) {
+	for _, s := range plan(output, at(5), live, nil) {
 		got = append(got, s.key.Kind+" "+s.key.Name)
 	}
 	want := []string{

@@ -22,12 +22,14 @@ import (
 
 // publisher brings what a source saw into the snapshot.
 type publisher struct {
-	log      *slog.Logger
-	cfg      Config
-	vitals   *vitals
-	owned    *keyspace.Owned
-	builder  *snapshot.Builder
-	incoming chan snapshot.Delivery
+	log    *slog.Logger
+	cfg    Config
+	vitals *vitals
+	owned  *keyspace.Owned
+	// published hears what the snapshot holds.
+	published *publications
+	builder   *snapshot.Builder
+	incoming  chan snapshot.Delivery
 	// onChange is called for each delivery: what is applied may stand differently now.
 	onChange func()
 
@@ -39,9 +41,9 @@ type publisher struct {
 	failures int
 }
 
-func (a *Agent) newPublisher(owned *keyspace.Owned, onChange func()) *publisher {
+func (a *Agent) newPublisher(owned *keyspace.Owned, published *publications, onChange func()) *publisher {
 	return &publisher{
-		log: a.log, cfg: a.cfg, vitals: a.vitals, owned: owned, builder: snapshot.NewBuilder(),
+		log: a.log, cfg: a.cfg, vitals: a.vitals, owned: owned, published: published, builder: snapshot.NewBuilder(),
 		incoming: make(chan snapshot.Delivery), onChange: onChange,
 	}
 }
@@ -115,6 +117,7 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 	if p.pending == 0 {
 		p.since = d.At
 	}
+	p.published.deliver(d)
 	n := len(changes.Set) + len(changes.Deleted)
 	p.pending += n
 	p.vitals.changes.Add(ctx, int64(n))
@@ -160,6 +163,13 @@ func (p *publisher) done(ctx context.Context, err error) error {
 	}
 	if errors.Is(err, keyspace.ErrOwned) {
 		return err // run ends with it
+	}
+	var at keyspace.Position
+	if err == nil {
+		at, err = p.owned.Position(ctx)
+	}
+	if err == nil {
+		p.published.write(at)
 	}
 	first := p.vitals.setPublished(err)
 	switch {

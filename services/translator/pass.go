@@ -1,9 +1,7 @@
 package translator
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -38,20 +36,9 @@ func (t *Translator) decode(key string, value []byte) (input, error) {
 
 // appliedFrom reads the agent's mark on a live object.
 func appliedFrom(value []byte) keyspace.Position {
-	if !bytes.Contains(value, []byte(resource.OutputAnnotation)) {
-		return keyspace.Position{}
-	}
-	var object struct {
-		Metadata struct {
-			Annotations map[string]string `json:"annotations"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(value, &object) != nil {
-		return keyspace.Position{}
-	}
-	p, err := keyspace.ParsePosition(object.Metadata.Annotations[resource.OutputAnnotation])
+	p, err := keyspace.ParsePosition(resource.AppliedFrom(value))
 	if err != nil {
-		return keyspace.Position{} // somebody's own annotation: it proves nothing
+		return keyspace.Position{} // none, or somebody's own annotation: it proves nothing
 	}
 	return p
 }
