@@ -31,7 +31,7 @@ type Server struct {
 // process is one life of a server.
 type process struct {
 	cmd    *exec.Cmd
-	log    *lockedBuffer
+	log    *Buffer
 	exited chan struct{} // closed when the process is gone
 }
 
@@ -72,7 +72,7 @@ func (s *Server) start() {
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
 	}, s.Args)
 	// Not CommandContext with t.Context, which ends before the cleanups that may still use the server.
-	p := &process{cmd: exec.Command(s.program, args...), log: &lockedBuffer{}, exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(s.program, args...), log: &Buffer{}, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = dieWithParent()
 	if err := p.cmd.Start(); err != nil {

@@ -1,7 +1,6 @@
 package redisconn_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +20,9 @@ import (
 )
 
 // open opens url; what it logs is in the returned buffer.
-func open(t *testing.T, url string, o redisconn.Options) (*redisconn.Conn, *log) {
+func open(t *testing.T, url string, o redisconn.Options) (*redisconn.Conn, *pipelinetest.Buffer) {
 	t.Helper()
-	out := &log{}
+	out := &pipelinetest.Buffer{}
 	conn, err := redisconn.Open(slog.New(slog.NewTextHandler(out, nil)), url, o)
 	if err != nil {
 		t.Fatal(err)
@@ -34,23 +33,6 @@ func open(t *testing.T, url string, o redisconn.Options) (*redisconn.Conn, *log)
 		}
 	})
 	return conn, out
-}
-
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // works writes by one client and reads by the other.

@@ -1,10 +1,8 @@
 package stream_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,30 +10,12 @@ import (
 	"github.com/meshweir/meshweir/pipeline/stream"
 )
 
-// logged collects what is logged at warning and above.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
-}
-
 func TestGoesOnAfterRedisWasAway(t *testing.T) {
 	server := pipelinetest.RealServer(t)
 	client := server.Client()
 	for _, group := range []string{"g", ""} {
 		publish(t, client, "s", "before")
-		var log logged
+		var log pipelinetest.Buffer
 		s, err := stream.NewSubscriber(slog.New(slog.NewTextHandler(&log, nil)), client, fast(group))
 		if err != nil {
 			t.Fatal(err)
@@ -52,8 +32,8 @@ func TestGoesOnAfterRedisWasAway(t *testing.T) {
 		if got := read(t, messages, 1); got[0] != "after" {
 			t.Errorf("group %q: got %q, want after", group, got)
 		}
-		eventually(t, "the log tells of the end", func() bool { return log.count(`redis trouble over" what="reading s"`) == 1 })
-		if n := log.count(`redis trouble" what="reading s"`); n != 1 {
+		eventually(t, "the log tells of the end", func() bool { return strings.Count(log.String(), `redis trouble over" what="reading s"`) == 1 })
+		if n := strings.Count(log.String(), `redis trouble" what="reading s"`); n != 1 {
 			t.Errorf("group %q: the log tells %d times of the outage, want once", group, n)
 		}
 		if err := s.Close(); err != nil {

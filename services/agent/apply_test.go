@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -213,7 +212,7 @@ func TestChangesByHandAreMendedAndCounted(t *testing.T) {
 func TestConflictIsReportedAndLeftAlone(t *testing.T) {
 	mine := "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [mine]}\n"
 	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/web.yaml": mine})
-	var log lockedBuffer
+	var log pipelinetest.Buffer
 	x.log = slog.New(slog.NewTextHandler(&log, nil))
 	x.start()
 	x.complete(snapshotEast)
@@ -228,23 +227,6 @@ func TestConflictIsReportedAndLeftAlone(t *testing.T) {
 	}
 	x.must(os.Remove(filepath.Join(x.dir, "east/web.yaml")))
 	x.result(routeKey, internalv1.ResultApplied)
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 func TestOneBadObjectHoldsUpNoOther(t *testing.T) {

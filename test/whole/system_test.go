@@ -1,7 +1,6 @@
 package whole
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -64,7 +62,7 @@ type processes struct {
 	args    []string
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	log     *lockedBuffer
+	log     *pipelinetest.Buffer
 	stopped atomic.Bool // on purpose
 }
 
@@ -129,7 +127,7 @@ func (s *system) start(name, command string, args ...string) {
 	if s.redisURL != "" {
 		args = append(args, "--redis-control", s.redisURL)
 	}
-	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &lockedBuffer{}}
+	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &pipelinetest.Buffer{}}
 	p.cmd = exec.Command(filepath.Join(binaries, command), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = parentDeath()
@@ -285,23 +283,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer listener.Close()
 	return listener.Addr().String()
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func sorted[T any](m map[string]T) []string {
