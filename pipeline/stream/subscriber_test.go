@@ -292,8 +292,7 @@ func TestServesMoreStreamsThanOneReadTakes(t *testing.T) {
 			}
 			got := read(t, messages, len(streams))
 			slices.Sort(got)
-			slices.Sort(streams)
-			if !slices.Equal(got, streams) {
+			if want := slices.Sorted(slices.Values(streams)); !slices.Equal(got, want) { // Expand still reads streams
 				t.Errorf("group %q: got %q, want one message of each stream", cfg.Group, got)
 			}
 			s.Close()

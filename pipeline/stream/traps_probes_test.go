@@ -128,6 +128,8 @@ func ackAtShutdown(t *testing.T, k kit) error {
 	first := client.XRangeN(t.Context(), "s", "-", "+", 1).Val()[0].ID
 	acked := len(client.XPendingExt(t.Context(), &redis.XPendingExtArgs{Stream: "s", Group: "g", Start: first, End: first, Count: 1}).Val()) == 0
 	after := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s")
+	mu.Lock() // watermill-redisstream's handlers may go on
+	defer mu.Unlock()
 	left := gather(after, len(payloads)-len(handled), soon)
 	if !acked {
 		return fmt.Errorf("handled %q, and the first of them is still pending", handled)

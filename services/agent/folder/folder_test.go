@@ -444,20 +444,43 @@ func TestFileThatIsEmptyForAMomentKeepsItsObjects(t *testing.T) {
 	x.noProblems()
 }
 
-func TestManagesThousandsOfFiles(t *testing.T) {
+func TestReadsOnlyWhatChangedAmongThousandsOfFiles(t *testing.T) {
+	const namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n"
+	path := func(i int) string { return fmt.Sprintf("east/%d/ns-%d.yaml", i%30, i) }
 	files := map[string]string{}
 	for i := range 3000 {
-		name := fmt.Sprintf("ns-%d", i)
-		files[fmt.Sprintf("east/%d/%s.yaml", i%30, name)] = "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + "}}\n"
+		files[path(i)] = fmt.Sprintf(namespace, fmt.Sprintf("ns-%d", i))
 	}
 	x := newFixture(t, files)
-	x.run(x.open())
-	x.eventually("3000 namespaces", func() bool { return len(x.state) == 3000 })
-	start := time.Now()
+	old := time.Now().Add(-time.Hour)
+	for name := range files {
+		x.must(os.Chtimes(x.path(name), old, old))
+	}
+	f := x.open()
+	scan := func() {
+		t.Helper()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		_, err := f.scan(nil)
+		x.must(err)
+	}
+	scan()
+	if len(f.files) != 3000 {
+		t.Fatalf("got %d files, want 3000", len(f.files))
+	}
+
+	// Whoever reads this file again sees another name.
+	x.write(path(1000), fmt.Sprintf(namespace, "ns-XXXX"))
+	x.must(os.Chtimes(x.path(path(1000)), old, old))
 	x.write("east/7/more.yaml", service("cart", "x"))
-	x.has(cart)
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("one change took %s among 3000 files", took)
+	scan()
+	if len(f.files) != 3001 || len(f.files["7/more.yaml"].objects) != 1 {
+		t.Errorf("got %d files, want the new one, too", len(f.files))
+	}
+	for key := range f.files["10/ns-1000.yaml"].objects {
+		if key.Name != "ns-1000" {
+			t.Errorf("got %s: a file was read again that had not changed", key)
+		}
 	}
 }
 
