@@ -71,10 +71,7 @@ func (o *Owned) Check(ctx context.Context) error {
 
 // Beat says for the time to live that the owner lives. It makes no event.
 func (o *Owned) Beat(ctx context.Context, info []byte, ttl time.Duration) error {
-	if err := o.store.client.Set(ctx, o.name.BeatKey(), info, ttl).Err(); err != nil {
-		return fmt.Errorf("writing the heartbeat of %s: %w", o.name, err)
-	}
-	return nil
+	return o.store.Beat(ctx, o.name, info, ttl)
 }
 
 // displace lists what is stored, because it is not what was left; unless it is

@@ -107,10 +107,11 @@ const (
 )
 
 // Await waits until the servers answer and have loaded their data, checks them
-// once, and logs each finding. It returns the problems among the findings as
+// once, and logs each finding, and each reason to wait. It returns the problems among the findings as
 // an error, and ctx's error when that ends first. A refused password is an
 // error at once: waiting does not mend it.
 func (c *Conn) Await(ctx context.Context, need Need) error {
+	said := ""
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		findings, err := c.Check(ctx, need)
 		if err == nil {
@@ -126,7 +127,11 @@ func (c *Conn) Await(ctx context.Context, need Need) error {
 		if redis.IsAuthError(err) {
 			return err
 		}
-		c.log.WarnContext(ctx, "waiting for redis", "error", err, "pause", pause)
+		level := slog.LevelDebug
+		if why := err.Error(); why != said { // once for each reason: it may last
+			level, said = slog.LevelWarn, why
+		}
+		c.log.Log(ctx, level, "waiting for redis", "error", err, "pause", pause.String())
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -87,8 +87,8 @@ func tryPermissions(ctx context.Context, client redis.UniversalClient, user stri
 		if err != nil {
 			return findings, fmt.Errorf("trying to %s %s: %w", t.access, t.key, err)
 		}
-		if len(found.refused) > 0 {
-			findings = append(findings, Finding{Severity: Problem, What: "the server refuses writes: " + found.refused, Why: "nothing can be published", Mend: "see its memory, its disk and its role"})
+		if found.refusal != nil {
+			findings = append(findings, *found.refusal)
 		}
 		if len(found.denied) > 0 {
 			findings = append(findings, forbidden(user, found.denied, "to "+t.access+" "+t.key, " ~"+t.key))
@@ -110,7 +110,7 @@ func tryPermissions(ctx context.Context, client redis.UniversalClient, user stri
 // outcome is what came of some trials.
 type outcome struct {
 	denied  []string // commands that the user may not run
-	refused string   // why the server takes no write at all
+	refusal *Finding // why the server takes no write at all
 }
 
 func tryAll(ctx context.Context, client redis.UniversalClient, key string, trials []trial) (outcome, error) {
@@ -118,11 +118,12 @@ func tryAll(ctx context.Context, client redis.UniversalClient, key string, trial
 	for _, t := range trials {
 		err := t.run(ctx, client, key)
 		var reply redis.Error
+		refusal, refused := Refusal(err)
 		switch {
 		case redis.IsPermissionError(err):
 			o.denied = append(o.denied, t.command)
-		case redis.IsOOMError(err), redis.IsReadOnlyError(err), err != nil && strings.HasPrefix(err.Error(), "MISCONF"):
-			o.refused = err.Error()
+		case refused:
+			o.refusal = &refusal
 		case err != nil && !errors.As(err, &reply):
 			return o, err // no reply at all: the connection, not the command
 		}

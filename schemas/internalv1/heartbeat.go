@@ -12,6 +12,10 @@ type Heartbeat struct {
 	Holder string `json:"holder,omitempty"`
 	// StartedAt is when the agent was made.
 	StartedAt time.Time `json:"started_at"`
+	// Outage is why the agent cannot read its cluster, whose last state stays in force; empty while it can.
+	Outage string `json:"outage,omitempty"`
+	// OutageSince is when that began.
+	OutageSince time.Time `json:"outage_since,omitzero"`
 	// Objects counts the snapshot's objects by "Kind[.group]".
 	Objects map[string]int `json:"objects,omitempty"`
 	// Unknown counts the objects that are not taken, by "Kind[.group]".

@@ -86,6 +86,8 @@ func (a *Agent) Ready(context.Context) error {
 	switch {
 	case a.vitals.publishErr != nil:
 		return fmt.Errorf("publishing the snapshot: %w", a.vitals.publishErr)
+	case a.vitals.beat.Outage != "":
+		return errors.New(a.vitals.beat.Outage)
 	case !a.vitals.published:
 		return errors.New("the first snapshot has not been published yet")
 	default:

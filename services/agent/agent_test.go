@@ -106,7 +106,7 @@ func (x *fixture) startWith(change func(*Agent)) *Agent {
 
 func (x *fixture) eventually(what string, holds func() bool) {
 	x.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for !holds() {
 		if time.Now().After(deadline) {
 			x.t.Fatalf("waited in vain for %s", what)
@@ -302,7 +302,7 @@ func TestHeartbeatSaysHowItGoes(t *testing.T) {
 		"east/cart.yaml": service("cart", "one"), "east/broken.yaml": "a: [",
 		"east/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: a}}",
 	})
-	x.cfg.Version = "v1"
+	x.cfg.Version, x.cfg.Beat = "v1", 2*time.Second
 	x.start()
 	x.eventually("the heartbeat", func() bool {
 		b := x.beat()
@@ -310,11 +310,34 @@ func TestHeartbeatSaysHowItGoes(t *testing.T) {
 	})
 	ttl, err := x.client.PTTL(t.Context(), snapshotEast.BeatKey()).Result()
 	x.must(err)
-	if ttl <= 0 || ttl > 150*time.Millisecond {
+	if ttl <= 0 || ttl > 3*x.cfg.Beat {
 		t.Errorf("got a heartbeat for %s, want three beats at most", ttl)
 	}
 	x.must(x.stop())
 	x.eventually("the end of the heartbeat", func() bool { return x.beat() == nil })
+}
+
+func TestHeartbeatSaysThatTheFolderIsAway(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	a := x.start()
+	x.eventually("readiness", func() bool { return a.Ready(t.Context()) == nil })
+	away := filepath.Join(x.dir, ".away")
+	x.must(os.Rename(filepath.Join(x.dir, "east"), away))
+	x.eventually("the heartbeat to say so", func() bool {
+		b := x.beat()
+		return b != nil && strings.Contains(b.Outage, "no such file") && time.Since(b.OutageSince) < time.Hour
+	})
+	if err := a.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("got %v from Ready, want why the cluster cannot be read", err)
+	}
+	if x.get(snapshotEast, cart) == "" {
+		t.Error("what the cluster held was taken away")
+	}
+	x.must(os.Rename(away, filepath.Join(x.dir, "east")))
+	x.eventually("the heartbeat to say that it is back", func() bool {
+		b := x.beat()
+		return b != nil && b.Outage == "" && b.OutageSince.IsZero()
+	})
 }
 
 func TestSecretsNeverReachRedis(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 func TestOneAgentForACluster(t *testing.T) {
 	client := pipelinetest.Embedded(t)
 	x := newFixture(t, client, map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.cfg.Beat = 10 * time.Second // long enough for the other one to give up, however slow this is
 	x.start()
 	x.eventually("the heartbeat", func() bool { return x.beat() != nil })
 	left := x.meta(snapshotEast).Position
@@ -22,7 +23,7 @@ func TestOneAgentForACluster(t *testing.T) {
 	y.write("applied/east/.meshweir.json", x.read("applied/east/.meshweir.json"))
 	a, err := New(slog.New(slog.DiscardHandler), y.store, y.cfg)
 	y.must(err)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := a.Run(ctx); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), x.dir) {
 		t.Errorf("got %v, want who works for the cluster", err)

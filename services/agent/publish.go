@@ -103,6 +103,12 @@ func (p *publisher) run(ctx context.Context) error {
 
 // stage brings a delivery into the snapshot that is to be.
 func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
+	if p.vitals.setOutage(d.Outage, d.At) {
+		p.beat(ctx)
+	}
+	if d.Outage != nil {
+		return
+	}
 	changes := p.builder.Update(d.Set, d.Deleted)
 	for _, key := range changes.Deleted {
 		p.owned.Delete(key.String())

@@ -36,6 +36,21 @@ func (v *vitals) update(change func(*internalv1.Heartbeat)) {
 	change(&v.beat)
 }
 
+// setOutage notes why the cluster cannot be read since a time, or that it can. It reports whether that is news.
+func (v *vitals) setOutage(err error, since time.Time) (news bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var why string
+	if err != nil {
+		why = err.Error()
+	} else {
+		since = time.Time{}
+	}
+	news = v.beat.Outage != why
+	v.beat.Outage, v.beat.OutageSince = why, since.UTC()
+	return news
+}
+
 // setPublished notes how the last publication ended. It reports whether it was the first that went well.
 func (v *vitals) setPublished(err error) (first bool) {
 	v.mu.Lock()

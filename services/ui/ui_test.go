@@ -82,7 +82,7 @@ func newFleet(t *testing.T) *fleet {
 			t.Errorf("Run returned %v", err)
 		}
 	}))
-	for deadline := time.Now().Add(10 * time.Second); u.Ready(ctx) != nil; {
+	for deadline := time.Now().Add(60 * time.Second); u.Ready(ctx) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("the ui did not become ready")
 		}

@@ -3,7 +3,9 @@ package folder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -32,6 +34,7 @@ type fixture struct {
 	state  map[string]string
 	synced bool
 	gone   map[string]int
+	outage error
 }
 
 func newFixture(t *testing.T, files map[string]string) *fixture {
@@ -108,11 +111,12 @@ func (x *fixture) take(d snapshot.Delivery) {
 		x.state[object.Key.String()] = string(object.Value)
 	}
 	x.synced = x.synced || d.Synced
+	x.outage = d.Outage
 }
 
 func (x *fixture) eventually(what string, holds func() bool) {
 	x.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		x.mu.Lock()
 		ok := holds()
@@ -422,12 +426,15 @@ func TestFolderThatCannotBeReadIsUnknownNotEmpty(t *testing.T) {
 	if _, err := f.Identity(t.Context()); err == nil {
 		t.Fatal("got no error for a folder that is away")
 	}
-	time.Sleep(50 * time.Millisecond) // some scans
+	x.eventually("the outage to be delivered", func() bool { return errors.Is(x.outage, fs.ErrNotExist) })
 	x.write("away/search.yaml", service("search", "x"))
 	x.must(os.Rename(x.path("away"), x.path("east")))
 	x.has(search)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.outage != nil {
+		t.Errorf("got the outage %v from a folder that is back", x.outage)
+	}
 	if x.gone[cart] > 0 {
 		t.Error("an object was taken as deleted while its folder was away")
 	}

@@ -126,7 +126,11 @@ func (f *Folder) reportProblems(d *snapshot.Delivery) {
 			}
 			report(i, spec)
 			if !f.warned[spec] {
-				f.log.Warn("manifest has a problem", "at", fmt.Sprintf("%s:%d", path.Join(f.cfg.Cluster, spec.File), spec.Line), "message", spec.Message, "last_good", spec.LastGood)
+				at := path.Join(f.cfg.Cluster, spec.File)
+				if spec.Line > 0 {
+					at = fmt.Sprintf("%s:%d", at, spec.Line)
+				}
+				f.log.Warn("manifest has a problem", "at", at, "message", spec.Message, "last_good", spec.LastGood)
 			}
 			warned[spec] = true
 		}

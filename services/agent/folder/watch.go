@@ -36,14 +36,16 @@ func (f *Folder) Run(ctx context.Context, recall snapshot.Recall, deliver func(s
 		if ctx.Err() != nil {
 			return nil
 		}
+		turned := w.outage(ctx, err)
 		if err == nil {
 			f.saveLastGood(ctx)
-			if d := f.delivery(!synced); d.Synced || len(d.Set)+len(d.Deleted) > 0 {
+			if d := f.delivery(!synced); d.Synced || turned || len(d.Set)+len(d.Deleted) > 0 {
 				deliver(d)
 			}
 			synced = true
+		} else if turned {
+			deliver(snapshot.Delivery{At: time.Now(), Outage: err})
 		}
-		w.outage(ctx, err)
 		if !w.wait(ctx, settled) {
 			return nil
 		}
@@ -140,8 +142,9 @@ func (w *watch) add(ctx context.Context, dir string) {
 	}
 }
 
-// outage logs when the folder becomes unreadable, and readable again.
-func (w *watch) outage(ctx context.Context, err error) {
+// outage logs when the folder becomes unreadable, and readable again, and reports whether it did.
+func (w *watch) outage(ctx context.Context, err error) (turned bool) {
+	turned = w.failed != (err != nil)
 	switch {
 	case err != nil && !w.failed:
 		w.folder.log.ErrorContext(ctx, "cluster folder cannot be read, its last state stays in force", "error", err)
@@ -149,6 +152,7 @@ func (w *watch) outage(ctx context.Context, err error) {
 		w.folder.log.InfoContext(ctx, "cluster folder can be read again", "dir", w.folder.manifestDir())
 	}
 	w.failed = err != nil
+	return turned
 }
 
 // wait returns once something changed and it has been quiet for a while, or it is time to look anyway.

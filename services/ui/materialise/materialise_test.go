@@ -195,7 +195,7 @@ func (w *world) converged() {
 // eventually waits until differs returns nothing.
 func (w *world) eventually(differs func() string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; {
+	for deadline := time.Now().Add(60 * time.Second); ; {
 		diff := differs()
 		if diff == "" {
 			return

@@ -91,15 +91,12 @@ func (c *Cluster) add(key string, row Row) {
 		c.Results[row.Applied.Result]++
 	}
 	kind, _, _ := strings.Cut(key, "/")
-	if row.Place != PlaceLive || strings.HasSuffix(kind, "."+resource.InternalGroup) {
-		return
-	}
 	c.Objects++
 	c.Kinds[kind]++
 	if row.Managed {
 		c.Managed++
 	}
-	if kind == "Namespace" {
+	if kind == "Namespace" && row.Place == PlaceLive {
 		c.Namespaces++
 	}
 }

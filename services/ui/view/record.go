@@ -143,12 +143,13 @@ type Cluster struct {
 	Snapshot Stand `json:"snapshot"`
 	Output   Stand `json:"output"`
 	Applied  Stand `json:"applied"`
-	// Objects counts what the cluster holds, Managed what of it Meshweir wrote.
+	// Objects counts the rows: what the cluster holds, what was computed from it, and outputs that it does not hold
+	// as they should be. Managed counts those of them that Meshweir writes.
 	Objects int `json:"objects"`
 	Managed int `json:"managed"`
-	// Kinds counts the objects by "Kind[.group]", internal ones left out.
+	// Kinds counts the objects by "Kind[.group]".
 	Kinds map[string]int `json:"kinds,omitempty"`
-	// Namespaces counts the Namespaces.
+	// Namespaces counts the Namespaces that the cluster holds.
 	Namespaces int `json:"namespaces"`
 	// Results counts the outputs by what became of them.
 	Results map[internalv1.Result]int `json:"results,omitempty"`

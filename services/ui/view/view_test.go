@@ -141,6 +141,21 @@ func TestProblemsOfEachKind(t *testing.T) {
 	}
 }
 
+// The counts of a cluster are links to the list of its rows, which must then be as many.
+func TestClusterCountsEveryRow(t *testing.T) {
+	written := keyspace.Meta{Position: keyspace.Position{Epoch: keyspace.Epoch{Millis: 1, Nonce: "a"}, Revision: 1}, Complete: true}
+	got := view.ClusterOf(view.Cluster{}, view.Metas{Snapshot: written}, maps.All(map[string]view.Row{
+		"Service/shop/cart":                         {Place: view.PlaceLive},
+		"Namespace//shop":                           {Place: view.PlaceLive},
+		"Gateway.x/shop/web":                        {Place: view.PlaceWanted, Managed: true, Applied: &view.Applied{Result: view.ResultPending}},
+		"Gateway.x/shop/old":                        {Place: view.PlaceGone, Managed: true, Applied: &view.Applied{Result: internalv1.ResultError}},
+		"Certificate.internal.meshweir.io/shop/tls": {Place: view.PlaceLive},
+	}))
+	if got.Objects != 5 || got.Managed != 2 || got.Namespaces != 1 || got.Kinds["Gateway.x"] != 2 || got.Kinds["Certificate.internal.meshweir.io"] != 1 {
+		t.Errorf("counts are %+v, want one for each row", got)
+	}
+}
+
 func TestClusterThatIsNotKnownKeepsItsRecord(t *testing.T) {
 	before := view.Cluster{Known: true, Owner: "uid", Objects: 7}
 	for name, meta := range map[string]keyspace.Meta{

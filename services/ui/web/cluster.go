@@ -25,7 +25,7 @@ func cluster() *page {
 			if c == nil {
 				return nil, "", errNotFound
 			}
-			p := &clusterPage{Notice: Notice{f.Stale}, Cluster: c}
+			p := &clusterPage{Notice: f.Notice, Cluster: c}
 			for _, kind := range slices.Sorted(maps.Keys(c.Kinds)) {
 				p.ByKind = append(p.ByKind, Option{kind, c.Kinds[kind]})
 			}

@@ -18,8 +18,7 @@ import (
 type Fleet struct {
 	// Clusters are sorted by name.
 	Clusters []*Cluster
-	// Stale is since when Redis cannot be reached; zero when it can.
-	Stale time.Time
+	Notice
 }
 
 // Cluster is one cluster of a fleet.
@@ -43,17 +42,23 @@ type Beat struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	// Unknown counts the objects, by kind, that the agent takes no notice of.
 	Unknown map[string]int `json:"unknown,omitempty"`
+	// Outage is why a living agent cannot read its cluster, and OutageSince since when; empty while it can.
+	Outage      string    `json:"outage,omitempty"`
+	OutageSince time.Time `json:"outage_since,omitzero"`
 }
 
+// Connected reports whether changes of the cluster are seen.
+func (b Beat) Connected() bool { return b.Alive && b.Outage == "" }
+
 func (b Beat) equal(o Beat) bool {
-	return b.Alive == o.Alive && b.Version == o.Version && b.Since.Equal(o.Since) && b.StartedAt.Equal(o.StartedAt) && maps.Equal(b.Unknown, o.Unknown)
+	return b.Alive == o.Alive && b.Outage == o.Outage && b.Version == o.Version && b.Since.Equal(o.Since) && b.StartedAt.Equal(o.StartedAt) && maps.Equal(b.Unknown, o.Unknown)
 }
 
 // parseBeat reads the info of a heartbeat. What it does not say stays zero.
 func parseBeat(info []byte) Beat {
 	var said internalv1.Heartbeat
 	_ = json.Unmarshal(info, &said) // an agent of another version may say other things
-	return Beat{Alive: true, Version: said.Version, StartedAt: said.StartedAt, Unknown: said.Unknown}
+	return Beat{Alive: true, Version: said.Version, StartedAt: said.StartedAt, Unknown: said.Unknown, Outage: said.Outage, OutageSince: said.OutageSince}
 }
 
 // Item is a row with what tables need at hand.

@@ -24,7 +24,9 @@ type mirror struct {
 	items    map[string]map[string]*Item
 	sorted   map[string][]*Item // of items; a cluster whose items changed has none
 	beats    map[string]Beat
-	stale    time.Time
+	notice   Notice
+	// healed is when Redis was last in trouble: heartbeats that it lost meanwhile may be on their way.
+	healed time.Time
 	// partial holds the views that were seen incomplete: what they dropped may come back.
 	partial map[keyspace.Name]bool
 	current *Fleet        // nil when something changed since
@@ -54,7 +56,7 @@ func (m *mirror) fleet() (*Fleet, <-chan struct{}) {
 }
 
 func (m *mirror) build() *Fleet {
-	f := &Fleet{Stale: m.stale}
+	f := &Fleet{Notice: m.notice}
 	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
 		if m.sorted[name] == nil {
 			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
@@ -136,7 +138,7 @@ func (m *mirror) run(ctx context.Context, every time.Duration) error {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
-			m.look(ctx, every)
+			m.look(ctx)
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
@@ -147,9 +149,10 @@ func (m *mirror) run(ctx context.Context, every time.Duration) error {
 	return m.replica.Run(ctx)
 }
 
-// look reads the heartbeats, which make no events. Whether Redis answers shows by the way.
-func (m *mirror) look(ctx context.Context, atMost time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, atMost)
+// look reads the heartbeats, which make no events, and writes one: so it learns whether Redis can be read and written.
+func (m *mirror) look(ctx context.Context) {
+	const patience, lasts = 2 * time.Second, 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	m.mu.Lock()
 	names := make([]keyspace.Name, 0, len(m.clusters))
@@ -161,27 +164,34 @@ func (m *mirror) look(ctx context.Context, atMost time.Duration) {
 		names = append(names, view.ClustersName) // to hear whether Redis answers
 	}
 	live, err := m.store.Beats(ctx, names...)
+	if err == nil {
+		err = m.store.Beat(ctx, view.ClustersName, nil, lasts)
+	}
 	m.heard(names, live, err, time.Now())
 }
 
-// heard takes heartbeats, or that Redis did not answer, and moves on where that is news.
+// grace is how long after a trouble of Redis a missing heartbeat says nothing: agents write one every few seconds.
+const grace = 10 * time.Second
+
+// heard takes heartbeats, or why there are none, and moves on where that is news.
 func (m *mirror) heard(names []keyspace.Name, live map[keyspace.Name][]byte, err error, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	news := m.notice.hear(err, now)
 	if err != nil {
-		if m.stale.IsZero() {
-			m.stale = now
+		m.healed = now
+		if news {
 			m.move()
 		}
-		return
+		return // nobody could write a heartbeat: that there is none says nothing
 	}
-	news := !m.stale.IsZero()
-	m.stale = time.Time{}
 	for _, name := range names {
 		before, known := m.beats[name.Instance()]
 		beat := Beat{Version: before.Version}
 		if info, alive := live[name]; alive {
 			beat = parseBeat(info)
+		} else if before.Alive && now.Sub(m.healed) < grace {
+			continue
 		}
 		beat.Since = now
 		if known && before.Alive == beat.Alive {

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/ui/view"
@@ -27,12 +26,6 @@ type overviewPage struct {
 	More int `json:"more"`
 }
 
-// Notice says what is wrong with the picture itself.
-type Notice struct {
-	// Stale is since when Redis cannot be reached; zero when it can.
-	Stale time.Time `json:"stale,omitzero"`
-}
-
 // Finding is a problem and the object that has it.
 type Finding struct {
 	view.Problem
@@ -49,9 +42,9 @@ func overview() *page {
 	return &page{
 		name: "overview", pattern: "/{$}", regions: []string{"notice", "totals", "clusters", "problems"},
 		data: func(_ context.Context, f *Fleet, _ address) (any, string, error) {
-			p := &overviewPage{Notice: Notice{f.Stale}, Clusters: f.Clusters}
+			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters}
 			for _, c := range f.Clusters {
-				if c.Beat.Alive {
+				if c.Beat.Connected() {
 					p.Connected++
 				}
 				p.Objects += c.Objects

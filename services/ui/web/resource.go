@@ -53,7 +53,7 @@ func (s *Server) resource() *page {
 				return nil, "", errNotFound
 			}
 			p := &resourcePage{
-				Notice: Notice{f.Stale}, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster),
+				Notice: f.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster),
 				Sources: links(f, it.Sources), Outputs: links(f, it.Outputs),
 			}
 			if it.Place != view.PlaceGone {

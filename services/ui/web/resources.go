@@ -59,7 +59,7 @@ func resources() *page {
 				return nil, "", badRequest{err}
 			}
 			p := &resourcesPage{
-				Notice: Notice{f.Stale}, Query: q, Found: q.find(f), States: states(), Columns: q.columns(),
+				Notice: f.Notice, Query: q, Found: q.find(f), States: states(), Columns: q.columns(),
 				Kinds: kindsOf(f, q.Cluster), Namespaces: namespacesOf(f, q.Cluster),
 			}
 			p.Total, p.First = p.Found.Total, p.Found.First

@@ -186,6 +186,8 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	var ahead unused
+	server.ConnState = ahead.note
 	s.log.InfoContext(ctx, "pages served", "url", "http://"+listener.Addr().String()+"/")
 	failed := make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
@@ -201,6 +203,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.end()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
+	ahead.close()
 	if server.Shutdown(closing) != nil {
 		server.Close()
 	}

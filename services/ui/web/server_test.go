@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,7 +42,11 @@ const cart = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
 // newSite runs a server on a fleet of one cluster, east, with one row.
 func newSite(t *testing.T, cfg Config) *site {
 	t.Helper()
-	client := pipelinetest.Embedded(t)
+	return newSiteOn(t, pipelinetest.Embedded(t), cfg)
+}
+
+func newSiteOn(t *testing.T, client redis.UniversalClient, cfg Config) *site {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := keyspace.NewStore(log, client, keyspace.Config{Block: 50 * time.Millisecond})
 	if err != nil {
@@ -146,15 +151,19 @@ func (s *site) get(path string) (int, string) {
 	return response.StatusCode, body
 }
 
-func (s *site) eventually(path, text string) {
+// eventually waits until a page says text, goes until it does not.
+func (s *site) eventually(path, text string) { s.t.Helper(); s.await(path, text, true) }
+func (s *site) goes(path, text string)       { s.t.Helper(); s.await(path, text, false) }
+
+func (s *site) await(path, text string, says bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		_, body := s.get(path)
-		if strings.Contains(body, text) {
+		if strings.Contains(body, text) == says {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s never said %q, but:\n%s", path, text, body)
+			s.t.Fatalf("waited in vain for %s to say %q: %t. It says:\n%s", path, text, says, body)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -232,7 +241,7 @@ func TestFlushedViewsKeepShowingWhatWasKnown(t *testing.T) {
 	if err := s.client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s.eventually("/", "Silent") // the heartbeat is gone, too
+	s.eventually("/", "Disconnected") // the heartbeat is gone, too
 	time.Sleep(200 * time.Millisecond)
 	if _, body := s.get("/resources"); !strings.Contains(body, "1 resource") {
 		t.Error("a flush took the rows from the page")
@@ -256,9 +265,83 @@ func TestSaysThatRedisIsAway(t *testing.T) {
 	if !strings.Contains(body, "Redis cannot be reached") || !strings.Contains(body, "east") {
 		t.Errorf("the page does not say that Redis is away:\n%s", body)
 	}
-	for deadline := time.Now().Add(5 * time.Second); strings.Contains(body, "Redis cannot be reached"); _, body = s.get("/") {
-		if time.Now().After(deadline) {
-			t.Fatal("Redis answers, and the page does not say so")
+	s.goes("/", "Redis cannot be reached")
+}
+
+func TestSaysThatRedisTakesNoWrites(t *testing.T) {
+	client := pipelinetest.Real(t)
+	s := newSiteOn(t, client, Config{})
+	s.eventually("/", "Connected")
+	for says, setting := range map[string][2]string{
+		"raise maxmemory":             {"config set maxmemory 1mb", "config set maxmemory 0"},
+		"lower min-replicas-to-write": {"config set min-replicas-to-write 1", "config set min-replicas-to-write 0"},
+		"REPLICAOF NO ONE":            {"replicaof 127.0.0.1 1", "replicaof no one"},
+	} {
+		s.command(setting[0])
+		s.eventually("/clusters/east", says)
+		if _, body := s.get("/"); !strings.Contains(body, "Connected") {
+			t.Errorf("%s: the page takes the silence of an agent that cannot write for its end:\n%s", setting[0], body)
+		}
+		s.command(setting[1])
+		s.goes("/clusters/east", says)
+	}
+}
+
+// command sends words to Redis.
+func (s *site) command(words string) {
+	s.t.Helper()
+	var args []any
+	for word := range strings.FieldsSeq(words) {
+		args = append(args, word)
+	}
+	if err := s.client.Do(s.t.Context(), args...).Err(); err != nil {
+		s.t.Fatalf("%s: %v", words, err)
+	}
+}
+
+func TestSaysWhyAClusterIsDisconnected(t *testing.T) {
+	s := newSite(t, Config{})
+	s.eventually("/", "Connected")
+	beat := func(info string, ttl time.Duration) {
+		t.Helper()
+		if err := s.store.Beat(t.Context(), "snapshot/east", []byte(info), ttl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beat(`{"outage":"no such folder","outage_since":"2026-01-02T03:04:05Z"}`, time.Minute)
+	s.eventually("/clusters/east", "Agent cannot read the cluster since")
+	s.eventually("/clusters/east", "no such folder")
+	s.eventually("/api/", `"connected": 0`)
+	beat(`{}`, time.Minute)
+	s.eventually("/api/", `"connected": 1`)
+	beat(`{}`, time.Millisecond)
+	s.eventually("/", "No heartbeat since")
+	s.eventually("/api/", `"connected": 0`)
+}
+
+func TestSilenceAfterATroubleOfRedisSaysNothing(t *testing.T) {
+	m := &mirror{beats: map[string]Beat{}, moved: make(chan struct{})}
+	east := []keyspace.Name{"snapshot/east"}
+	at := time.Unix(1_000_000, 0)
+	alive := func(after time.Duration, live map[keyspace.Name][]byte, err error) bool {
+		m.heard(east, live, err, at.Add(after))
+		return m.beats["east"].Alive
+	}
+	some, none := map[keyspace.Name][]byte{"snapshot/east": []byte(`{}`)}, map[keyspace.Name][]byte{}
+	for i, step := range []struct {
+		after time.Duration
+		live  map[keyspace.Name][]byte
+		err   error
+		want  bool
+	}{
+		{0, some, nil, true},
+		{time.Second, none, errors.New("no connection"), true},
+		{20 * time.Second, none, errors.New("no connection"), true},
+		{20*time.Second + grace/2, none, nil, true},
+		{20*time.Second + grace, none, nil, false},
+	} {
+		if got := alive(step.after, step.live, step.err); got != step.want {
+			t.Errorf("step %d: the agent counts as alive: %t, want %t", i, got, step.want)
 		}
 	}
 }

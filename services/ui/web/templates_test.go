@@ -51,7 +51,7 @@ func fullFleet() *Fleet {
 		},
 		"quiet": {},
 	}
-	f := &Fleet{Stale: at}
+	f := &Fleet{Notice: Notice{Stale: at}}
 	for _, name := range []string{"east", "quiet", "west"} {
 		c := &Cluster{Name: name, Cluster: view.Cluster{
 			Known: name != "west", Owner: "uid", Snapshot: stand, Output: stand, Objects: 12345, Kinds: map[string]int{"Pod": 3, "Deployment.apps": 9},
@@ -97,7 +97,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 			t.Fatalf("no item %s", key)
 		}
 		return &resourcePage{
-			Notice: Notice{full.Stale}, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster),
+			Notice: full.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster),
 			Sources: links(full, it.Sources), Outputs: links(full, it.Outputs), From: "snapshot/east", At: "1-a/2", Lines: lines,
 		}
 	}
