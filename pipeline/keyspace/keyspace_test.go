@@ -97,7 +97,7 @@ func followWith(t testing.TB, store *keyspace.Store, cfg keyspace.ReplicaConfig[
 	f.run(t)
 	select {
 	case <-f.Synced():
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("the replica did not sync")
 	}
 	return f
@@ -137,7 +137,7 @@ func (f *follower) relists() []string {
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(60 * time.Second); ; {
 		if holds() {
 			return
 		}
@@ -239,7 +239,7 @@ func clientOf(t testing.TB, client redis.UniversalClient) *redis.Client {
 
 func waitFor(t testing.TB, r *keyspace.Replica[string], name keyspace.Name, p keyspace.Position) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	return r.WaitFor(ctx, name, p)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
@@ -139,14 +140,18 @@ func (r *reader) round(ctx context.Context, at *cursor) (Meta, []redis.XMessage,
 		byBucket[b] = append(byBucket[b], key)
 	}
 	values := make(map[int]*redis.SliceCmd, len(byBucket))
-	_, err := r.store.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	queue := func(p redis.Pipeliner) error {
 		meta = p.HMGet(ctx, r.name.MetaKey(), metaFields()...)
 		more = p.XRangeN(ctx, r.name.EventsKey(), "("+at.lastID, "+", roundEvents)
 		for b, keys := range byBucket {
 			values[b] = p.HMGet(ctx, r.name.BucketKey(b), keys...)
 		}
 		return nil
-	})
+	}
+	cmds, err := r.store.client.TxPipelined(ctx, queue)
+	if err = why(err, cmds); redis.IsOOMError(err) {
+		err = r.readFull(ctx, queue, &meta)
+	}
 	if err != nil && !wrongType(err) {
 		return Meta{}, nil, nil, fmt.Errorf("following %s: %w", r.name, err)
 	}
@@ -175,6 +180,22 @@ func (r *reader) round(ctx context.Context, at *cursor) (Meta, []redis.XMessage,
 		}
 	}
 	return m, more.Val(), found, nil
+}
+
+// readFull runs queue, whose first command reads meta, on a Redis that is full: it
+// takes no transaction then, not even one of reads. Every write changes meta, so what was read between
+// two equal readings of it is of one revision.
+func (r *reader) readFull(ctx context.Context, queue func(redis.Pipeliner) error, meta **redis.SliceCmd) error {
+	var after *redis.SliceCmd
+	_, err := r.store.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		err := queue(p)
+		after = p.HMGet(ctx, r.name.MetaKey(), metaFields()...)
+		return err
+	})
+	if err == nil && !slices.Equal((*meta).Val(), after.Val()) {
+		return errMoved
+	}
+	return err
 }
 
 func (r *reader) parseMeta(ctx context.Context, cmd *redis.SliceCmd) (Meta, error) {

@@ -172,6 +172,7 @@ func (w *Worker) passes(ctx context.Context) {
 	const afterFailure, noteDelay = time.Second, 500 * time.Millisecond
 	repair := time.NewTimer(0)
 	defer repair.Stop()
+	trouble := trouble{log: w.log.With("group", w.cfg.Group)}
 	var late <-chan time.Time
 	checked := false // before everything was staged once, nothing may be taken for gone
 	for {
@@ -204,9 +205,11 @@ func (w *Worker) passes(ctx context.Context) {
 			close(r.done)
 		}
 		checked = checked || check
+		if ctx.Err() == nil {
+			trouble.note(ctx, err, time.Now())
+		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			w.log.WarnContext(ctx, "the work is behind and will be tried again", "group", w.cfg.Group, "error", err)
 			repair.Reset(jittered(afterFailure))
 		case check:
 			repair.Reset(jittered(w.cfg.RepairEvery))
