@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,8 +24,13 @@ func Embedded(t testing.TB) redis.UniversalClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	return closing(t, redis.NewClient(&redis.Options{Addr: server.Addr(), PipelinePoolSize: -1}))
+	return closing(t, redis.NewClient(&redis.Options{
+		Addr: server.Addr(), PipelinePoolSize: -1, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+	}))
 }
+
+// patience is how long clients wait for a server on a busy machine.
+const patience = time.Minute
 
 // Real returns a client of a redis-server process of its own. The test is left
 // out where redis-server is not installed; see [Require].

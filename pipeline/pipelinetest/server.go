@@ -90,7 +90,7 @@ func (s *Server) awaitReady() {
 	s.t.Helper()
 	client := redis.NewClient(s.options())
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for {
 		err := client.Ping(ctx).Err()
@@ -120,7 +120,10 @@ func (s *Server) URL() string { return "unix://" + s.Socket() }
 func (s *Server) Log() string { return s.running.log.String() }
 
 func (s *Server) options() *redis.Options {
-	return &redis.Options{Network: "unix", Addr: s.Socket(), PipelinePoolSize: -1, DialerRetries: 1, MaxRetries: -1}
+	return &redis.Options{
+		Network: "unix", Addr: s.Socket(), PipelinePoolSize: -1, DialerRetries: 1, MaxRetries: -1,
+		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+	}
 }
 
 // Client returns a new client that retries nothing, so that faults show. It is

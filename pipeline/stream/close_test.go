@@ -19,6 +19,7 @@ func TestCloseDrainsAndLeavesNothingBehind(t *testing.T) {
 		publish(t, client, "s", "a", "b", "c")
 		cfg := fast("g")
 		cfg.ClaimIdle = time.Hour // what is given back needs no waiting for
+		cfg.Grace = time.Minute
 		s := newSubscriber(t, client, cfg)
 		messages := subscribe(t, s, "s")
 		msg := next(t, messages)
@@ -49,7 +50,9 @@ func TestEndOfTheContextDrainsAsCloseDoes(t *testing.T) {
 	client := pipelinetest.Embedded(t)
 	publish(t, client, "s", "a", "b")
 	ctx, cancel := context.WithCancel(t.Context())
-	messages, err := newSubscriber(t, client, fast("g")).Subscribe(ctx, "s")
+	cfg := fast("g")
+	cfg.Grace = time.Minute
+	messages, err := newSubscriber(t, client, cfg).Subscribe(ctx, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +75,7 @@ func TestGraceEndsForAHandlerThatDoesNot(t *testing.T) {
 	client := pipelinetest.Embedded(t)
 	publish(t, client, "s", "a")
 	cfg := fast("g")
-	cfg.Grace = 100 * time.Millisecond
+	cfg.Grace, cfg.ClaimIdle = 100*time.Millisecond, 300*time.Millisecond
 	s := newSubscriber(t, client, cfg)
 	msg := next(t, subscribe(t, s, "s"))
 	s.Close()

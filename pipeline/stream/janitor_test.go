@@ -112,8 +112,9 @@ func TestRemovesConsumersThatAreIdleAndHaveNothing(t *testing.T) {
 		}
 		return names
 	}
-	time.Sleep(100 * time.Millisecond)
-	cfg := stream.JanitorConfig{ConsumerIdle: 50 * time.Millisecond}
+	const idle = 3 * time.Second // more than a busy machine needs from a sign of life to the sweep
+	time.Sleep(idle + 100*time.Millisecond)
+	cfg := stream.JanitorConfig{ConsumerIdle: idle}
 	entries := client.XRange(ctx, "s", "-", "+").Val()
 	client.XAck(ctx, "s", "g", entries[0].ID)
 	sweep(t, client, cfg, "s")

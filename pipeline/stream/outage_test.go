@@ -25,7 +25,7 @@ func TestGoesOnAfterRedisWasAway(t *testing.T) {
 			read(t, messages, 1)
 		}
 		server.Kill()
-		time.Sleep(500 * time.Millisecond)
+		eventually(t, "the log tells of the outage", func() bool { return strings.Contains(log.String(), `redis trouble" what="reading s"`) })
 		server.Restart() // it has lost everything
 		eventually(t, "Redis is back", func() bool { return client.Ping(t.Context()).Err() == nil })
 		publish(t, client, "s", "after")

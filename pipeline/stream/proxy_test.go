@@ -100,6 +100,7 @@ func dial(t testing.TB, server redis.UniversalClient, change func(*redis.Options
 	options := redis.Options{
 		Network: o.Network, Addr: o.Addr, PoolSize: 100, PipelinePoolSize: -1,
 		MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,
+		DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
 	}
 	if change != nil {
 		change(&options)

@@ -197,7 +197,7 @@ func TestMiddlewaresAreOutermostAndSeeTheClass(t *testing.T) {
 		if got != "<nil> permanent" {
 			t.Errorf("got %q, want no error and the class", got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("not called")
 	}
 }

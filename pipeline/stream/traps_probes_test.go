@@ -18,15 +18,12 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 )
 
-// soon is how long a probe waits for what should happen at once.
-const soon = 1500 * time.Millisecond
-
 func undecodableEntry(t *testing.T, k kit) error {
 	client := pipelinetest.Embedded(t)
 	client.XAdd(t.Context(), &redis.XAddArgs{Stream: "s", Values: []string{"garbage", "x"}})
 	publish(t, client, "s", "a", "b", "c")
 	messages := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s")
-	return want(gather(messages, 3, soon), []string{"a", "b", "c"})
+	return want(gather(messages, 3, k.soon()), []string{"a", "b", "c"})
 }
 
 func slowHandler(t *testing.T, k kit) error {
@@ -54,7 +51,7 @@ func cancelledSubscription(t *testing.T, k kit) error {
 	}
 	publish(t, client, "s", "a")
 	second := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g", consumer: "second"}), "s")
-	return want(gather(second, 1, soon), []string{"a"})
+	return want(gather(second, 1, k.soon()), []string{"a"})
 }
 
 func nackSpins(t *testing.T, k kit) error {
@@ -91,7 +88,7 @@ func boundedStream(t *testing.T, k kit) error {
 		messages[i] = message.NewMessage(watermill.NewUUID(), []byte("x"))
 	}
 	k.publishBounded(t, client, "s", messages)
-	got := gather(subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s"), 500, soon)
+	got := gather(subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s"), 500, k.soon())
 	if len(got) != 500 {
 		return fmt.Errorf("got %d messages, want 500", len(got))
 	}
@@ -117,7 +114,7 @@ func ackAtShutdown(t *testing.T, k kit) error {
 		handled = append(handled, string(msg.Payload))
 		return nil
 	}
-	router.AddConsumerHandler("slow", "s", k.subscriber(t, dial(t, client, nil), options{group: "g"}), slow)
+	router.AddConsumerHandler("slow", "s", k.subscriber(t, dial(t, client, nil), options{group: "g", grace: patience}), slow)
 	var running sync.WaitGroup
 	running.Go(func() { router.Run(context.Background()) }) //nolint:errcheck // how it ends shows in what it handled
 	<-started
@@ -130,7 +127,7 @@ func ackAtShutdown(t *testing.T, k kit) error {
 	after := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s")
 	mu.Lock() // watermill-redisstream's handlers may go on
 	defer mu.Unlock()
-	left := gather(after, len(payloads)-len(handled), soon)
+	left := gather(after, len(payloads)-len(handled), k.soon())
 	if !acked {
 		return fmt.Errorf("handled %q, and the first of them is still pending", handled)
 	}
@@ -141,12 +138,12 @@ func lostGroup(t *testing.T, k kit) error {
 	client := pipelinetest.Embedded(t)
 	messages := subscribe(t, k.subscriber(t, dial(t, client, nil), options{group: "g"}), "s")
 	publish(t, client, "s", "a")
-	if err := want(gather(messages, 1, soon), []string{"a"}); err != nil {
+	if err := want(read(t, messages, 1), []string{"a"}); err != nil {
 		t.Fatal(err)
 	}
 	client.FlushAll(t.Context())
 	publish(t, client, "s", "b")
-	return want(gather(messages, 1, 2*soon), []string{"b"})
+	return want(gather(messages, 1, 2*k.soon()), []string{"b"})
 }
 
 func fanOutGap(t *testing.T, k kit) error {
@@ -163,7 +160,7 @@ func fanOutGap(t *testing.T, k kit) error {
 		}
 	}))
 	messages := subscribe(t, k.subscriber(t, client, options{}), "s")
-	return want(gather(messages, 1, soon), []string{"a"})
+	return want(gather(messages, 1, k.soon()), []string{"a"})
 }
 
 func prefetch(t *testing.T, k kit) error {
@@ -195,8 +192,12 @@ func halfBatch(t *testing.T, k kit) error {
 	if err := k.publisher(t, client).Publish("s", messages...); err == nil {
 		t.Fatal("publishing succeeded over a connection that broke")
 	}
-	time.Sleep(50 * time.Millisecond) // the server may still be at it
-	if n := server.XLen(t.Context(), "s").Val(); n != 0 {
+	var n int64
+	k.await(func() bool { // the server may still be at it
+		n = server.XLen(t.Context(), "s").Val()
+		return n > 0
+	})
+	if n > 0 {
 		return fmt.Errorf("%d of 10 messages were published", n)
 	}
 	return nil
@@ -209,7 +210,7 @@ func restartedConsumer(t *testing.T, k kit) error {
 	give(t, client, "s", "g", "me", 3)
 	time.Sleep(10 * time.Millisecond)
 	s := k.subscriber(t, dial(t, client, nil), options{group: "g", consumer: "me", claimIdle: 300 * time.Millisecond})
-	return want(gather(subscribe(t, s, "s"), 6, soon), []string{"a", "b", "c", "d", "e", "f"})
+	return want(gather(subscribe(t, s, "s"), 6, k.soon()), []string{"a", "b", "c", "d", "e", "f"})
 }
 
 func consumerRace(t *testing.T, k kit) error {
@@ -231,10 +232,13 @@ func consumerRace(t *testing.T, k kit) error {
 		}
 	}))
 	k.removeConsumers(t, client, "s", "g")
-	if !awoken.Load() {
-		t.Fatal("nobody tried to delete the consumer")
-	}
-	if n := pending(t, server, "s", "g"); n != 1 {
+	eventually(t, "somebody tries to delete the consumer", awoken.Load)
+	var n int64
+	k.await(func() bool { // the deletion is on its way
+		n = pending(t, server, "s", "g")
+		return n != 1
+	})
+	if n != 1 {
 		return fmt.Errorf("%d entries are pending, want the one that was given", n)
 	}
 	return nil
@@ -249,8 +253,8 @@ func claimStarves(t *testing.T, k kit) error {
 	if _, ok := k.(ours); ok { // ours know the living by their signs of life
 		keepAlive(t, client, "s", "g", "living")
 	}
-	s := k.subscriber(t, dial(t, client, nil), options{group: "g", claimIdle: 200 * time.Millisecond, spare: "living"})
-	return want(gather(subscribe(t, s, "s"), 2, soon), []string{"d"})
+	s := k.subscriber(t, dial(t, client, nil), options{group: "g", claimIdle: time.Second, spare: "living"})
+	return want(gather(subscribe(t, s, "s"), 1, time.Second+k.soon()), []string{"d"})
 }
 
 func cancelledPublish(t *testing.T, k kit) error {
@@ -273,7 +277,7 @@ func poolStarves(t *testing.T, k kit) error {
 		return err
 	}
 	publish(t, server, topics[29], "a")
-	return want(gather(channels[len(channels)-1], 1, soon), []string{"a"})
+	return want(gather(channels[len(channels)-1], 1, k.soon()), []string{"a"})
 }
 
 func lostReply(t *testing.T, k kit) error {

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"time"
@@ -96,6 +97,10 @@ type kit interface {
 	publishBounded(t *testing.T, client redis.UniversalClient, topic string, messages []*message.Message)
 	// removeConsumers removes the idle consumers of a group once.
 	removeConsumers(t *testing.T, client redis.UniversalClient, topic, group string)
+	// soon is how long a probe waits for what should happen at once. What falls into a trap keeps it waiting in vain.
+	soon() time.Duration
+	// await gives a trap the time to show.
+	await(shows func() bool)
 }
 
 type options struct {
@@ -103,9 +108,18 @@ type options struct {
 	claimIdle       time.Duration // default: as shipped
 	spare           string        // a consumer whose entries are not to be taken over
 	limit           int           // entries to hold, where the transport can limit it
+	grace           time.Duration // how long closing waits for handlers, where the transport does; default 2 s
 }
 
 type reference struct{}
+
+func (reference) soon() time.Duration { return 1500 * time.Millisecond }
+
+func (reference) await(shows func() bool) {
+	for deadline := time.Now().Add(patience); !shows() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
 
 func (reference) subscriber(t *testing.T, client redis.UniversalClient, o options) message.Subscriber {
 	cfg := redisstream.SubscriberConfig{
@@ -170,15 +184,21 @@ func (reference) removeConsumers(t *testing.T, client redis.UniversalClient, top
 	if _, err := s.Subscribe(context.Background(), topic); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond)
 }
 
 type ours struct{}
 
+func (ours) soon() time.Duration { return patience }
+
+func (ours) await(shows func() bool) {
+	time.Sleep(50 * time.Millisecond)
+	shows()
+}
+
 func (ours) subscriber(t *testing.T, client redis.UniversalClient, o options) message.Subscriber {
 	return newSubscriber(t, client, stream.Config{
 		Group: o.group, Consumer: o.consumer, ClaimIdle: o.claimIdle, InFlight: o.limit,
-		Block: 20 * time.Millisecond, ClaimEvery: 50 * time.Millisecond, Grace: 2 * time.Second,
+		Block: 20 * time.Millisecond, ClaimEvery: 50 * time.Millisecond, Grace: cmp.Or(o.grace, 2*time.Second),
 	})
 }
 

@@ -258,13 +258,14 @@ func TestFlushedViewsKeepShowingWhatWasKnown(t *testing.T) {
 }
 
 func TestSaysThatRedisIsAway(t *testing.T) {
-	s := newSite(t, Config{})
+	s := newSite(t, Config{BeatEvery: time.Hour})
 	s.eventually("/", "Connected")
 	s.server.mirror.heard(nil, nil, context.DeadlineExceeded, time.Now())
 	_, body := s.get("/")
 	if !strings.Contains(body, "Redis cannot be reached") || !strings.Contains(body, "east") {
 		t.Errorf("the page does not say that Redis is away:\n%s", body)
 	}
+	s.server.mirror.heard(nil, nil, nil, time.Now())
 	s.goes("/", "Redis cannot be reached")
 }
 
