@@ -20,10 +20,10 @@ func TestEachRedisIsEmptyAndExpiresKeys(t *testing.T) {
 		if err := client.Set(ctx, "short", "1", 50*time.Millisecond).Err(); err != nil {
 			t.Fatal(err)
 		}
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for client.Exists(ctx, "short").Val() == 1 {
 			if time.Now().After(deadline) {
-				t.Fatal("a key with 50 ms to live is still there after 5 s")
+				t.Fatal("a key with 50 ms to live is still there after a minute")
 			}
 			<-time.After(10 * time.Millisecond)
 		}

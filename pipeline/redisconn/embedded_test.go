@@ -104,10 +104,11 @@ func pinSmall(ctx context.Context, t *testing.T, c redis.UniversalClient) {
 	same(t, "SMEMBERS", len(c.SMembers(ctx, "set").Val()), 1)
 	same(t, "HSETNX, first", c.HSetNX(ctx, "h", "f", "1").Val(), true)
 	same(t, "HSETNX, second", c.HSetNX(ctx, "h", "f", "2").Val(), false)
-	ok(t, c.Set(ctx, "beat", "x", 30*time.Millisecond).Err())
-	if left := c.PTTL(ctx, "beat").Val(); left <= 0 || left > 30*time.Millisecond {
-		t.Errorf("PTTL: got %v, want at most 30ms", left)
+	ok(t, c.Set(ctx, "beat", "x", time.Minute).Err())
+	if left := c.PTTL(ctx, "beat").Val(); left <= 0 || left > time.Minute {
+		t.Errorf("PTTL: got %v, want at most a minute", left)
 	}
+	ok(t, c.Set(ctx, "beat", "x", 30*time.Millisecond).Err())
 	<-time.After(60 * time.Millisecond)
 	if err := c.Get(ctx, "beat").Err(); !errors.Is(err, redis.Nil) {
 		t.Errorf("a string past its time to live: got %v, want nothing", err)
@@ -135,10 +136,10 @@ func pinBlockingRead(ctx context.Context, t *testing.T, c redis.UniversalClient)
 		c.XAdd(ctx, &redis.XAddArgs{Stream: "b", ID: "1-0", Values: []string{"f", "v"}})
 	}()
 	started := time.Now()
-	got, err = c.XRead(ctx, &redis.XReadArgs{Streams: []string{"a", "b", "1-0", "0"}, Block: 5 * time.Second}).Result()
+	got, err = c.XRead(ctx, &redis.XReadArgs{Streams: []string{"a", "b", "1-0", "0"}, Block: time.Minute}).Result()
 	ok(t, err)
 	same(t, "stream that woke the reader", got[0].Stream, "b")
-	if waited := time.Since(started); waited > 2*time.Second {
+	if waited := time.Since(started); waited > 30*time.Second {
 		t.Errorf("the reader woke after %v, want at once", waited)
 	}
 	err = c.XRead(ctx, &redis.XReadArgs{Streams: []string{"a", "$"}, Block: 20 * time.Millisecond}).Err()

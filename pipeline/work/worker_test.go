@@ -88,7 +88,7 @@ func (b *bench) acked() bool {
 
 func (b *bench) eventually(what string, holds func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); {
+	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("waited in vain: %s", what)
 		}

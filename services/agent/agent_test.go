@@ -147,18 +147,25 @@ func (x *fixture) complete(name keyspace.Name) {
 	x.eventually("all of "+string(name), func() bool { return x.meta(name).Complete })
 }
 
-// quiet checks that nothing is written for a while.
+// quiet waits until nothing is written for a while, and checks that it stays so.
 func (x *fixture) quiet(names ...keyspace.Name) {
 	x.t.Helper()
-	before := map[keyspace.Name]keyspace.Position{}
-	for _, name := range names {
-		before[name] = x.meta(name).Position
-	}
-	time.Sleep(400 * time.Millisecond)
-	for _, name := range names {
-		if got := x.meta(name).Position; got != before[name] {
-			x.t.Errorf("%s went from %s to %s while nothing happened", name, before[name], got)
+	moved := func() string {
+		before := map[keyspace.Name]keyspace.Position{}
+		for _, name := range names {
+			before[name] = x.meta(name).Position
 		}
+		time.Sleep(400 * time.Millisecond)
+		for _, name := range names {
+			if got := x.meta(name).Position; got != before[name] {
+				return fmt.Sprintf("%s went from %s to %s", name, before[name], got)
+			}
+		}
+		return ""
+	}
+	x.eventually("rest", func() bool { return moved() == "" })
+	if what := moved(); what != "" {
+		x.t.Error(what + " while nothing happened")
 	}
 }
 

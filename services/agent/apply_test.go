@@ -380,6 +380,5 @@ func TestAtRestNothingIsWritten(t *testing.T) {
 	x.output(map[string]string{routeKey: route("a.example.com")})
 	x.result(routeKey, internalv1.ResultApplied)
 	x.has(snapshotEast, routeKey, resource.OutputAnnotation)
-	time.Sleep(100 * time.Millisecond)
 	x.quiet(snapshotEast, appliedEast, outputEast)
 }

@@ -156,7 +156,7 @@ func (b *browser) call(method string, params, result any) {
 				b.t.Fatalf("calling %s: %v", method, err)
 			}
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		b.t.Fatalf("calling %s: no answer", method)
 	}
 }
@@ -178,7 +178,7 @@ func (b *browser) eval(expression string) string {
 // await waits until an expression is true.
 func (b *browser) await(expression string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		if b.eval(expression) == "true" {
 			return
 		}

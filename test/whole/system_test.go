@@ -98,7 +98,7 @@ func oneProcess(t *testing.T) *system {
 	t.Helper()
 	s := newSystem(t)
 	address := freeAddress(t)
-	s.client = redis.NewClient(&redis.Options{Addr: address, PipelinePoolSize: -1})
+	s.client = redis.NewClient(&redis.Options{Addr: address, PipelinePoolSize: -1, ReadTimeout: time.Minute})
 	t.Cleanup(func() { _ = s.client.Close() })
 	s.start("meshweir", "meshweir", "up", "--clusters", s.clusters, "--listen", s.dashboard, "--redis-listen", address)
 	s.awaitConverged()
@@ -265,7 +265,7 @@ func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]str
 func eventually(t *testing.T, what string, holds func() (string, bool)) {
 	t.Helper()
 	var why string
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		ok := false
 		if why, ok = holds(); ok {
 			return

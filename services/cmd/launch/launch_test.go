@@ -74,20 +74,24 @@ func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitRest(t, spans) // changes that meet in one pass have one parent, the others are links
-	spans.Reset()
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(manifest), before, after)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	awaitInEast(t, dir, after)
-
 	want := []string{"agent.publish", "translator.snapshot", "translator.pass", "agent.apply"}
 	var got []string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if got = oneTrace(spans.GetSpans(), want); slices.Equal(got, want) {
-			return
+	// Changes that meet in one pass have one parent, the others are links. On a busy machine something may still be
+	// under way after a rest; then the next change tells.
+	for try := range 4 {
+		awaitRest(t, spans)
+		spans.Reset()
+		to := []string{after, before}[try%2]
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(manifest), before, to)), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		<-time.After(20 * time.Millisecond)
+		awaitInEast(t, dir, to)
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+			if got = oneTrace(spans.GetSpans(), want); slices.Equal(got, want) {
+				return
+			}
+			<-time.After(20 * time.Millisecond)
+		}
 	}
 	for _, s := range spans.GetSpans() {
 		t.Log(s.SpanContext.TraceID(), s.SpanContext.SpanID(), s.Parent.SpanID(), s.Name, s.StartTime.Format("05.000"), s.Attributes)
@@ -122,7 +126,7 @@ func oneTrace(spans tracetest.SpanStubs, want []string) (longest []string) {
 // awaitRest waits until no spans come any more.
 func awaitRest(t *testing.T, spans *tracetest.InMemoryExporter) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		n := len(spans.GetSpans())
 		<-time.After(time.Second)
 		if len(spans.GetSpans()) == n {
@@ -134,7 +138,7 @@ func awaitRest(t *testing.T, spans *tracetest.InMemoryExporter) {
 
 func awaitInEast(t *testing.T, dir, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		files, err := filepath.Glob(filepath.Join(dir, "applied/east/ServiceEntry*catalog*.yaml"))
 		if err != nil {
 			t.Fatal(err)

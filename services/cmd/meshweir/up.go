@@ -172,7 +172,6 @@ func clusterFolders(dir string) (names []string, refused []error, err error) {
 // agent that fails is started again, unless it fails at the very start: then something is wrong with the call.
 func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx context.Context, cluster string) error) error {
 	const look = 2 * time.Second
-	began := time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var running sync.Map
 	var all sync.WaitGroup
@@ -181,13 +180,13 @@ func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx cont
 	told := map[string]bool{}
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
-	for {
+	for first := true; ; first = false {
 		names, refused, err := clusterFolders(dir)
 		if err != nil {
 			log.ErrorContext(ctx, "the folder of the clusters cannot be read", "error", err)
 		}
 		for _, err := range refused {
-			if !told[err.Error()] && time.Since(began) > look {
+			if !told[err.Error()] && !first { // run has told those of the start
 				log.WarnContext(ctx, "a folder is left out", "error", err)
 			}
 			told[err.Error()] = true
@@ -198,10 +197,11 @@ func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx cont
 			}
 			all.Go(func() {
 				defer running.Delete(name)
+				began := time.Now()
 				err := run(ctx, name)
 				switch {
 				case err == nil || ctx.Err() != nil:
-				case time.Since(began) < look:
+				case first && time.Since(began) < look:
 					cancel(fmt.Errorf("cluster %q: %w", name, err))
 				default:
 					log.ErrorContext(ctx, "an agent failed and is started again", "cluster", name, "error", err)
