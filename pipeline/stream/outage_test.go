@@ -59,7 +59,7 @@ func TestNothingPublishedIsLostWhenRedisRestarts(t *testing.T) {
 		publishing.Go(func() {
 			for i := range each {
 				payload := fmt.Sprint(p, ".", i)
-				for publisher.Publish("s", message.NewMessage(payload, []byte(payload))) != nil {
+				for publisher.Publish("s", message.NewMessage(payload, []byte(payload))) != nil && t.Context().Err() == nil {
 					time.Sleep(5 * time.Millisecond) // whether it was published is not known
 				}
 			}
