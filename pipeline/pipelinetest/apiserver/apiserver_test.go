@@ -131,6 +131,13 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: readers}]
 		}
 	})
 
+	t.Run("a status is applied too", func(t *testing.T) {
+		server.Apply(lamp + "status: {lit: true}\n")
+		if answer := server.Do(apiserver.Request{Path: lamps + "/desk"}); !strings.Contains(string(answer.Body), `"lit":true`) {
+			t.Errorf("got %s, want the status in it", answer.Body)
+		}
+	})
+
 	t.Run("no body of a Secret is written down", func(t *testing.T) {
 		server.Apply("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {word: sesame}}")
 		writes := server.Writes().Of("", "secrets")

@@ -18,8 +18,8 @@ import (
 const Manager = "test"
 
 // Apply applies YAML documents in their order, as Admin and by server-side apply,
-// taking over fields that others own. When it returns, the server serves the
-// custom resources that they define.
+// taking over fields that others own; what they say of a status goes into the
+// status. When it returns, the server serves the custom resources that they define.
 func (s *Server) Apply(documents string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -36,7 +36,7 @@ func (s *Server) Remove(documents string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := each(documents, func(m manifest) error {
-		return s.change(ctx, m, Request{Method: http.MethodDelete}, http.StatusOK, http.StatusAccepted, http.StatusNotFound)
+		return s.change(ctx, m, "", Request{Method: http.MethodDelete}, http.StatusOK, http.StatusAccepted, http.StatusNotFound)
 	})
 	if err != nil {
 		s.t.Fatalf("removing manifests from API server %q: %v", s.config.Name, err)
@@ -46,12 +46,15 @@ func (s *Server) Remove(documents string) {
 func (s *Server) apply(ctx context.Context, documents string) error {
 	var defined []manifest
 	err := each(documents, func(m manifest) error {
-		if m.Kind == "CustomResourceDefinition" {
+		patch := Request{Method: http.MethodPatch, Type: "application/apply-patch+yaml", Body: m.json}
+		err := s.change(ctx, m, "", patch, http.StatusOK, http.StatusCreated)
+		switch {
+		case m.Kind == "CustomResourceDefinition": // what some of them say of a status is the generator's
 			defined = append(defined, m)
+		case err == nil && m.Status != nil:
+			err = s.change(ctx, m, "/status", patch, http.StatusOK)
 		}
-		return s.change(ctx, m, Request{
-			Method: http.MethodPatch, Type: "application/apply-patch+yaml", Body: m.json,
-		}, http.StatusOK, http.StatusCreated)
+		return err
 	})
 	if err != nil {
 		return err
@@ -82,6 +85,7 @@ type manifest struct {
 			Served bool
 		}
 	}
+	Status map[string]any
 
 	json []byte // all of it
 }
@@ -115,13 +119,13 @@ func each(documents string, do func(manifest) error) error {
 	}
 }
 
-// change sends a request about the manifest's object.
-func (s *Server) change(ctx context.Context, m manifest, r Request, wanted ...int) error {
+// change sends a request about the manifest's object, or a part of it.
+func (s *Server) change(ctx context.Context, m manifest, part string, r Request, wanted ...int) error {
 	kind, err := s.resource(ctx, m.APIVersion, m.Kind)
 	if err != nil {
 		return err
 	}
-	r.Path = kind.path(m.Metadata.Namespace) + "/" + url.PathEscape(m.Metadata.Name)
+	r.Path = kind.path(m.Metadata.Namespace) + "/" + url.PathEscape(m.Metadata.Name) + part
 	if r.Method == http.MethodPatch {
 		r.Path += "?force=true&fieldManager=" + Manager
 	}
