@@ -1,6 +1,7 @@
 // Package program runs a real program for a test: a server, one of our own
 // commands. What it prints goes to a file, whose end the test shows when it
-// fails; the test may pause, stop and kill it, and it never outlives the test.
+// fails; the test may pause, stop and kill it, and it never outlives the test. One
+// that ends though nobody asked it to fails the test.
 package program
 
 import (
@@ -42,6 +43,7 @@ type Program struct {
 	cmd    *exec.Cmd
 	began  int64         // where this life's log begins in the file
 	exited chan struct{} // closed when it is gone
+	asked  bool          // to end
 }
 
 // Start starts a program. It is killed at the end of the test, if it still runs.
@@ -78,6 +80,9 @@ func Start(t testing.TB, c Config) *Program {
 	}
 	t.Cleanup(func() {
 		t.Helper()
+		if !p.Running() && !p.asked {
+			t.Errorf("%s ended by itself: %v", p.name(), p.cmd.ProcessState)
+		}
 		p.Kill()
 		if t.Failed() {
 			lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
@@ -127,6 +132,7 @@ func (p *Program) Log() string {
 // Stop ends the program in good order (SIGTERM) and waits for it.
 func (p *Program) Stop() {
 	p.t.Helper()
+	p.asked = true
 	p.signal(syscall.SIGTERM)
 	p.signal(syscall.SIGCONT) // a paused one would not see SIGTERM
 	select {
@@ -137,9 +143,11 @@ func (p *Program) Stop() {
 	}
 }
 
-// Kill ends the program at once (SIGKILL) and waits for it.
+// Kill ends the program at once (SIGKILL) and waits for it. One that has ended by
+// itself is excused.
 func (p *Program) Kill() {
 	p.t.Helper()
+	p.asked = true
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }

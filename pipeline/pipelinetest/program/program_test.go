@@ -54,8 +54,10 @@ func TestKillEndsTheChildrenToo(t *testing.T) {
 func TestLogIsThatOfOneLife(t *testing.T) {
 	p := shell(t, `echo once`)
 	<-p.Exited()
+	p.Kill()
 	again := p.Again()
 	<-again.Exited()
+	again.Kill()
 	if got := again.Log(); got != "once\n" {
 		t.Errorf("the second life said %q, want its own line only", got)
 	}
