@@ -5,7 +5,7 @@
 //
 // The name of an internal object says where it comes from: a [Certificate] has
 // the namespace and name of its Secret, a [GatewayEndpoint] those of its
-// Service, a [ManifestProblem] a slug of its file's path.
+// Service, a [ManifestProblem] a slug of its file's path, an [UnreadKind] the kind that it speaks of.
 package internalv1
 
 import "github.com/meshweir/meshweir/schemas/resource"
@@ -21,4 +21,6 @@ const (
 	KindGatewayEndpoint = "GatewayEndpoint"
 	// KindManifestProblem is the kind of a [ManifestProblem].
 	KindManifestProblem = "ManifestProblem"
+	// KindUnreadKind is the kind of an [UnreadKind].
+	KindUnreadKind = "UnreadKind"
 )

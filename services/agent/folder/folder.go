@@ -2,6 +2,7 @@ package folder
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,9 +21,6 @@ import (
 // AppliedDir is the name, beside the clusters' folders, of the folder that
 // Meshweir writes to. No cluster can have it.
 const AppliedDir = "applied"
-
-// ErrConflict says that an object which is not Meshweir's has the name.
-var ErrConflict = errors.New("an object that is not Meshweir's has this name")
 
 // Config says which folder, and how it is watched.
 type Config struct {
@@ -114,6 +112,11 @@ func (f *Folder) Close() {
 		f.applied.Close()
 	}
 	f.lock.Close()
+}
+
+// Lead calls work: a folder has one agent, see [Open].
+func (f *Folder) Lead(ctx context.Context, work func(context.Context) error, _ func(string)) error {
+	return work(ctx)
 }
 
 func (f *Folder) manifestDir() string { return filepath.Join(f.cfg.Dir, f.cfg.Cluster) }
