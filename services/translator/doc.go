@@ -2,7 +2,7 @@
 // should have: Istio objects, and the status of the objects that they are made
 // from.
 //
-// It reads snapshot/*. It writes output/* and status/*. It serves health only.
+// It reads snapshot/* and registry/clusters. It writes output/* and status/*. It serves health only.
 //
 // The core is pure: [Translate] is a function of [Inputs], and an [Engine] comes
 // to the same result change by change, computing again only what depends on a

@@ -42,6 +42,8 @@ type Engine struct {
 	products map[unit]product
 	objects  layer
 	statuses layer
+	// complete are the clusters of which all is known, and deregistered those that are no part of the fleet.
+	complete, deregistered map[string]bool
 	// turned are the clusters that became complete, or ceased to be, since the last Update.
 	turned map[string]bool
 	// unwatched are the units that ceased to exist since the last Update.
@@ -79,7 +81,7 @@ func NewEngine() *Engine {
 	e := &Engine{
 		inv: inv, graph: g, hold: h, globals: globals, gateways: gatewayapi.New(g, inv, h, globals),
 		products: map[unit]product{}, objects: newLayer(), statuses: newLayer(),
-		turned: map[string]bool{}, unwatched: map[unit]bool{},
+		complete: map[string]bool{}, deregistered: map[string]bool{}, turned: map[string]bool{}, unwatched: map[unit]bool{},
 	}
 	e.units = graph.NewQuery(g, "unit", e.translate, nil)
 	return e
@@ -90,16 +92,23 @@ func NewEngine() *Engine {
 // output, and what others were made from it is held. Objects may be told of
 // before the cluster is complete, and are remembered when it ceases to be.
 func (e *Engine) SetComplete(cluster string, complete bool) {
-	if e.inv.Complete(cluster) == complete {
+	e.complete[cluster] = complete
+	e.show(cluster)
+}
+
+// show makes a cluster visible while it is complete and not deregistered.
+func (e *Engine) show(cluster string) {
+	visible := e.complete[cluster] && !e.deregistered[cluster]
+	if e.inv.Complete(cluster) == visible {
 		return
 	}
-	for _, ref := range e.inv.SetComplete(cluster, complete) {
+	for _, ref := range e.inv.SetComplete(cluster, visible) {
 		e.follow(ref)
 	}
 	for _, kind := range []string{unitEastWest, unitHeld} {
-		e.watch(unit{kind, inventory.Ref{Cluster: cluster}}, complete)
+		e.watch(unit{kind, inventory.Ref{Cluster: cluster}}, visible)
 	}
-	e.turned[cluster] = complete
+	e.turned[cluster] = visible
 }
 
 // Apply tells of changes of the objects of a cluster.
@@ -136,8 +145,21 @@ func (e *Engine) Replace(cluster string, objects map[string]Object) {
 	e.Apply(cluster, changes...)
 }
 
-// SetDeregistered names the clusters that are expected no more: what was made from them is not held.
-func (e *Engine) SetDeregistered(clusters ...string) { e.inv.SetDeregistered(clusters) }
+// SetDeregistered names the clusters that are no part of the fleet, whatever was told of them: nothing is made from
+// them or for them, and what was made from them is not held.
+func (e *Engine) SetDeregistered(clusters ...string) {
+	e.inv.SetDeregistered(clusters)
+	before := e.deregistered
+	e.deregistered = map[string]bool{}
+	for _, cluster := range clusters {
+		e.deregistered[cluster] = true
+	}
+	for _, names := range []map[string]bool{before, e.deregistered} {
+		for cluster := range names {
+			e.show(cluster)
+		}
+	}
+}
 
 // Runs returns how often each kind of computation ran, by its name. It is for tests and metrics.
 func (e *Engine) Runs() map[string]int { return e.graph.Runs() }
