@@ -13,7 +13,8 @@ import (
 )
 
 // The subscribers of one test share a group, so that they take over from each
-// other; only one test of the suite wants a group for each.
+// other; only one test of the suite wants a group for each. Its TestReconnect is
+// left out, because it races with itself: see TestNothingPublishedIsLostWhenRedisRestarts.
 func TestPassesWatermillsConformanceSuite(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, server redis.UniversalClient) {
 		// The suite has 50 subscribers read at once; on one client, a connection each.

@@ -1,10 +1,14 @@
 package stream_test
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/pipeline/stream"
@@ -40,6 +44,38 @@ func TestGoesOnAfterRedisWasAway(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// What Watermill's TestReconnect is for; that one reads what was published while
+// another goroutine still appends to it.
+func TestNothingPublishedIsLostWhenRedisRestarts(t *testing.T) {
+	server := pipelinetest.RealServer(t, "--appendonly", "yes", "--appendfsync", "always")
+	client := server.Client()
+	messages := subscribe(t, newSubscriber(t, client, fast("g")), "s")
+	publisher := newPublisher(t, client, stream.PublisherConfig{})
+	const publishers, each = 8, 100
+	var publishing sync.WaitGroup
+	for p := range publishers {
+		publishing.Go(func() {
+			for i := range each {
+				payload := fmt.Sprint(p, ".", i)
+				for publisher.Publish("s", message.NewMessage(payload, []byte(payload))) != nil && t.Context().Err() == nil {
+					time.Sleep(5 * time.Millisecond) // whether it was published is not known
+				}
+			}
+		})
+	}
+	got := map[string]bool{}
+	for restarts := 0; len(got) < publishers*each; {
+		msg := next(t, messages)
+		got[string(msg.Payload)] = true
+		if restarts < 3 && len(got) > 20*(restarts+1) {
+			server.Restart()
+			restarts++
+		}
+		msg.Ack()
+	}
+	publishing.Wait()
 }
 
 func TestGoesOnAfterRedisHung(t *testing.T) {
