@@ -130,9 +130,14 @@ func manyServices(t *testing.T, f *fleet) {
 		all.Go(func() {
 			for i := worker; i < count; i += workers {
 				body := fmt.Sprintf(`{"metadata":{"name":"s%d"},"spec":{"selector":{"app":"s%d"},"ports":[{"port":80}]}}`, i, i)
-				answer := west.Do(apiserver.Request{Method: http.MethodPost, Path: "/api/v1/namespaces/shop/services", Body: []byte(body)})
-				if answer.Code != http.StatusCreated {
-					t.Errorf("creating Service %d: %d %s", i, answer.Code, answer.Body)
+				response, err := west.Client(apiserver.Admin).Post(west.URL+"/api/v1/namespaces/shop/services", "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Errorf("creating Service %d: %v", i, err)
+					return
+				}
+				response.Body.Close()
+				if response.StatusCode != http.StatusCreated {
+					t.Errorf("creating Service %d: %s", i, response.Status)
 					return
 				}
 			}

@@ -214,6 +214,11 @@ func (f *fleet) eventually(what string, holds func() (string, bool)) {
 		if why, ok = holds(); ok {
 			return
 		}
+		for name, p := range f.programs {
+			if p.Failed() {
+				f.t.Fatalf("waiting for %s: %s ended by itself", what, name)
+			}
+		}
 		<-time.After(50 * time.Millisecond)
 	}
 	f.t.Fatalf("waited in vain for %s: %s", what, why)

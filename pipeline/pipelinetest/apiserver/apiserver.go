@@ -124,7 +124,7 @@ func (s *Server) startFirst(etcd, api string) {
 		s.etcd = program.Start(s.t, program.Config{
 			Path: etcd, Log: s.path(s.config.Name + "-etcd.log"),
 			Args: []string{
-				"--data-dir", s.path("etcd"), "--unsafe-no-fsync", // it must outlive its process, not the machine
+				"--log-level", "warn", "--data-dir", s.path("etcd"), "--unsafe-no-fsync", // it must outlive its process, not the machine
 				"--listen-client-urls", endpoint, "--advertise-client-urls", endpoint, "--listen-peer-urls", "http://127.0.0.1:0",
 			},
 		})

@@ -80,7 +80,7 @@ func Start(t testing.TB, c Config) *Program {
 	}
 	t.Cleanup(func() {
 		t.Helper()
-		if !p.Running() && !p.asked {
+		if p.Failed() {
 			t.Errorf("%s ended by itself: %v", p.name(), p.cmd.ProcessState)
 		}
 		p.Kill()
@@ -116,6 +116,9 @@ func (p *Program) Running() bool {
 		return true
 	}
 }
+
+// Failed says whether the program ended though nobody asked it to.
+func (p *Program) Failed() bool { return !p.Running() && !p.asked }
 
 // Log is what this life of the program printed so far, and what came after it in
 // the same file.
