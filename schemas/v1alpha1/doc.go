@@ -8,6 +8,8 @@
 // +kubebuilder:object:generate=false
 package v1alpha1
 
+//go:generate go tool controller-gen crd paths=. output:crd:dir=../../deploy/k8s/crds
+
 import "github.com/meshweir/meshweir/schemas/resource"
 
 // APIVersion is the apiVersion of every resource of this package.

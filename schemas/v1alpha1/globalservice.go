@@ -17,6 +17,7 @@ const KindGlobalService = "GlobalService"
 // meshweir.io and kind GlobalService; from another namespace, a ReferenceGrant
 // beside the GlobalService must allow it.
 //
+// +kubebuilder:validation:XValidation:message="metadata.name must be at most 63 characters long",rule="size(self.metadata.name) <= 63"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=gsvc,categories=meshweir
@@ -38,11 +39,11 @@ type GlobalService struct {
 // GlobalServiceSpec says which Services stand behind which host.
 type GlobalServiceSpec struct {
 	// Host is the DNS name that clients call, such as "catalog.global". It names one GlobalService in the fleet.
-	// Names under "cluster.local" belong to Kubernetes.
+	// Names under "cluster.local" belong to Kubernetes. The last label begins with a letter, so that no IP address is a host.
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=200
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$`
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`
 	// +kubebuilder:validation:XValidation:message="host must not be under cluster.local",rule="!self.endsWith('.cluster.local')"
 	Host string `json:"host"`
 	// Ports are the ports that the host serves.
@@ -64,7 +65,9 @@ type GlobalServiceSpec struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:Pattern=`^(\*|[a-z0-9]([-.a-z0-9]*[a-z0-9])?)$`
+	// +kubebuilder:validation:XValidation:message="clientClusters must name no cluster beside \"*\"",rule="self.size() == 1 || !('*' in self)"
 	ClientClusters []string `json:"clientClusters,omitempty"`
 	// OutlierDetection says when an endpoint that fails is left out, which is what makes traffic move to another cluster. Default: its fields' defaults.
 	// +optional
@@ -115,11 +118,12 @@ type ServiceSelector struct {
 	// Namespace is the Services' namespace. Default: the GlobalService's.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Namespace string `json:"namespace,omitempty"`
 	// Name is the Service's name.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name,omitempty"`
 	// Labels are labels that the Services have, all of them.
 	// +optional
@@ -136,6 +140,8 @@ type ServiceSelector struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
 	Clusters []string `json:"clusters,omitempty"`
 }
 
@@ -160,10 +166,16 @@ type OutlierDetection struct {
 	ConsecutiveErrors int32 `json:"consecutiveErrors,omitempty"`
 	// Interval is the time between two checks, such as "10s". Default: 10s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,9}(\.[0-9]{1,9})?(h|m|s|ms))+$`
 	// +kubebuilder:validation:XValidation:message="interval must be at least 1ms",rule="duration(self) >= duration('1ms')"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 	// BaseEjectionTime is how long an endpoint is left out the first time, such as "30s". Default: 30s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,9}(\.[0-9]{1,9})?(h|m|s|ms))+$`
 	// +kubebuilder:validation:XValidation:message="baseEjectionTime must be at least 1ms",rule="duration(self) >= duration('1ms')"
 	BaseEjectionTime *metav1.Duration `json:"baseEjectionTime,omitempty"`
 	// MaxEjectionPercent is the share of the endpoints that may be left out at once, in percent. Default (0): 100.
