@@ -12,6 +12,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // Object is one decoded object of a snapshot.
@@ -37,6 +38,7 @@ type Engine struct {
 	graph    *graph.Graph
 	gateways *gatewayapi.Translator
 	globals  *globalservice.Translator
+	spaces   *workspace.Spaces
 	hold     *hold.Hold
 	units    *graph.Query[unit, product]
 	products map[unit]product
@@ -49,7 +51,7 @@ type Engine struct {
 }
 
 // unit is one independent part of a translation. Ref is the object that it
-// translates; of a GlobalService, without the cluster; of a whole cluster, without the key.
+// translates; of a GlobalService or Workspace, without the cluster; of a whole cluster, without the key.
 type unit struct {
 	kind string
 	ref  inventory.Ref
@@ -61,6 +63,7 @@ const (
 	unitGateway  = "gateway"
 	unitRoute    = "route"
 	unitGlobal   = "global service"
+	unitSpace    = "workspace"
 	unitEastWest = "east-west gateways"
 	unitHeld     = "held objects"
 )
@@ -75,9 +78,10 @@ func NewEngine() *Engine {
 	g := graph.New()
 	inv := inventory.New(g)
 	h := hold.New(g, inv)
-	globals := globalservice.New(g, inv, h)
+	spaces := workspace.New(g, inv, h)
+	globals := globalservice.New(g, inv, h, spaces)
 	e := &Engine{
-		inv: inv, graph: g, hold: h, globals: globals, gateways: gatewayapi.New(g, inv, h, globals),
+		inv: inv, graph: g, hold: h, spaces: spaces, globals: globals, gateways: gatewayapi.New(g, inv, h, spaces, globals),
 		products: map[unit]product{}, objects: newLayer(), statuses: newLayer(),
 		turned: map[string]bool{}, unwatched: map[unit]bool{},
 	}
@@ -154,6 +158,8 @@ func (e *Engine) follow(ref inventory.Ref) {
 		e.watch(unit{unitRoute, ref}, exists)
 	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindGlobalService:
 		e.watch(unit{unitGlobal, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
+	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindWorkspace:
+		e.watch(unit{unitSpace, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
 	}
 }
 
@@ -178,6 +184,8 @@ func (e *Engine) translate(r *graph.Reader, u unit) product {
 		p.statuses = e.gateways.TranslateRoute(r, u.ref)
 	case unitGlobal:
 		p.objects, p.statuses = e.globals.Translate(r, globalservice.Name{Namespace: u.ref.Key.Namespace, Name: u.ref.Key.Name})
+	case unitSpace:
+		p.statuses = e.spaces.Translate(r, u.ref.Key.Name)
 	case unitEastWest:
 		p.objects = e.globals.TranslateEastWest(r, u.ref.Cluster)
 	case unitHeld:

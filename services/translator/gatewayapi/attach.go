@@ -7,8 +7,10 @@ import (
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // head is what of a route decides where it attaches.
@@ -61,6 +63,9 @@ func (t *Translator) attach(r *graph.Reader, ref inventory.Ref) attachments {
 	}
 	for _, route := range t.inv.RoutesByParent(r, ref.Cluster, ref.Key.Namespace, ref.Key.Name) {
 		h := t.heads.Get(r, route)
+		if verdict := t.spaces.Judge(r, workspace.Of(route), workspace.Of(ref), v1alpha1.ShareGateway); verdict.Refused != "" {
+			h.Refused = refuse(gatewayv1.RouteReasonNotAllowedByListeners, verdict.Refused)
+		}
 		namespaceLabels := func() map[string]string { return t.inv.NamespaceLabels(r, ref.Cluster, route.Key.Namespace) }
 		outcomes := map[int]outcome{}
 		joined := make([]map[string]bool, len(g.Listeners))

@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // plan is what a GlobalService comes to, before it is written down for a cluster.
@@ -26,6 +27,8 @@ type plan struct {
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
 	Unusable []string
+	// Hidden says which Services are selected and belong to workspaces that the GlobalService does not see.
+	Hidden []string
 }
 
 // provider is a cluster with Services behind a host.
@@ -108,6 +111,10 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	for _, cluster := range t.inv.Clusters(r) {
 		found := provider{Cluster: cluster}
 		for _, service := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
+			if hidden := t.hidden(r, p.Home, cluster, service); hidden != "" {
+				p.Hidden = append(p.Hidden, hidden)
+				continue
+			}
 			b, problem := t.backend(service, p.Spec.Ports)
 			if problem != "" {
 				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, service.Namespace, service.Name, problem))
@@ -156,6 +163,16 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 	return services
 }
 
+// hidden says why a GlobalService does not see a Service; empty when it does.
+func (t *Translator) hidden(r *graph.Reader, home inventory.Ref, cluster string, service *corev1.Service) string {
+	place := workspace.Place{Cluster: cluster, Namespace: service.Namespace}
+	verdict := t.spaces.Judge(r, workspace.Of(home), place, v1alpha1.ShareService)
+	if verdict.Refused == "" {
+		return ""
+	}
+	return fmt.Sprintf("Service %s: %s", service.Name, verdict.Refused)
+}
+
 func hasLabels(labels, wanted map[string]string) bool {
 	for key, value := range wanted {
 		if got, ok := labels[key]; !ok || got != value {
@@ -200,13 +217,19 @@ func (t *Translator) backend(service *corev1.Service, ports []v1alpha1.GlobalSer
 func (t *Translator) findClients(r *graph.Reader, name Name) []string {
 	p := t.plans.Get(r, name)
 	needs := map[string]bool{}
+	if p.Home.Cluster == "" {
+		return nil
+	}
 	for _, provider := range p.Providers {
 		needs[provider.Cluster] = true
 	}
 	for _, cluster := range t.inv.Clusters(r) {
 		if slices.Contains(p.Spec.ClientClusters, cluster) || slices.Contains(p.Spec.ClientClusters, "*") ||
-			!needs[cluster] && len(t.inv.RoutesByBackend(r, cluster, name.Namespace, name.Name)) > 0 {
+			!needs[cluster] && t.routed(r, at{name, cluster}) {
 			needs[cluster] = true
+		}
+		if needs[cluster] && t.audiences.Get(r, at{name, cluster}).none() {
+			delete(needs, cluster)
 		}
 	}
 	return slices.Sorted(maps.Keys(needs))
