@@ -37,6 +37,7 @@ type GlobalService struct {
 }
 
 // GlobalServiceSpec says which Services stand behind which host.
+// +kubebuilder:validation:XValidation:message="services[].ports must name ports of the host",rule="self.services.all(s, !has(s.ports) || s.ports.all(p, self.ports.exists(q, q.name == p.name)))"
 type GlobalServiceSpec struct {
 	// Host is the DNS name that clients call, such as "catalog.global". It names one GlobalService in the fleet.
 	// Names under "cluster.local" belong to Kubernetes. The last label begins with a letter, so that no IP address is a host.
@@ -105,6 +106,8 @@ type GlobalServicePort struct {
 	// ServicePort is the number or the name of the port of the Services behind it. By its name, it may have another number in each of them. Default (0): the same number as Port.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:message="servicePort must be from 0 to 65535, or the name of a port",rule="type(self) == int ? self >= 0 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
 	ServicePort intstr.IntOrString `json:"servicePort,omitzero"`
 	// Protocol is the application protocol. Default: HTTP.
 	// +optional
@@ -155,6 +158,8 @@ type SelectedPort struct {
 	// ServicePort is the number or the name of the Services' port.
 	// +required
 	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:message="servicePort must be from 1 to 65535, or the name of a port",rule="type(self) == int ? self >= 1 && self <= 65535 : self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
 	ServicePort intstr.IntOrString `json:"servicePort"`
 }
 

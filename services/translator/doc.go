@@ -12,6 +12,7 @@
 //   - graph: remembers what each value was computed from
 //   - gatewayapi: Gateway, HTTPRoute, GRPCRoute → Istio Gateway, VirtualService, conditions
 //   - globalservice: GlobalService → ServiceEntry, DestinationRule, both sides of an east-west gateway
+//   - workspace: which namespaces belong together, and what they see of others
 //   - hold: what depends on a cluster that cannot be seen stays as it is
 //   - output: the bytes of what is written
 package translator

@@ -12,6 +12,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // Object is one decoded object of a snapshot.
@@ -37,6 +38,7 @@ type Engine struct {
 	graph    *graph.Graph
 	gateways *gatewayapi.Translator
 	globals  *globalservice.Translator
+	spaces   *workspace.Spaces
 	hold     *hold.Hold
 	units    *graph.Query[unit, product]
 	products map[unit]product
@@ -51,7 +53,7 @@ type Engine struct {
 }
 
 // unit is one independent part of a translation. Ref is the object that it
-// translates; of a GlobalService, without the cluster; of a whole cluster, without the key.
+// translates; of a GlobalService or Workspace, without the cluster; of a whole cluster, without the key.
 type unit struct {
 	kind string
 	ref  inventory.Ref
@@ -63,6 +65,7 @@ const (
 	unitGateway  = "gateway"
 	unitRoute    = "route"
 	unitGlobal   = "global service"
+	unitSpace    = "workspace"
 	unitEastWest = "east-west gateways"
 	unitHeld     = "held objects"
 )
@@ -77,9 +80,10 @@ func NewEngine() *Engine {
 	g := graph.New()
 	inv := inventory.New(g)
 	h := hold.New(g, inv)
-	globals := globalservice.New(g, inv, h)
+	spaces := workspace.New(g, inv, h)
+	globals := globalservice.New(g, inv, h, spaces)
 	e := &Engine{
-		inv: inv, graph: g, hold: h, globals: globals, gateways: gatewayapi.New(g, inv, h, globals),
+		inv: inv, graph: g, hold: h, spaces: spaces, globals: globals, gateways: gatewayapi.New(g, inv, h, spaces, globals),
 		products: map[unit]product{}, objects: newLayer(), statuses: newLayer(),
 		complete: map[string]bool{}, deregistered: map[string]bool{}, turned: map[string]bool{}, unwatched: map[unit]bool{},
 	}
@@ -176,6 +180,8 @@ func (e *Engine) follow(ref inventory.Ref) {
 		e.watch(unit{unitRoute, ref}, exists)
 	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindGlobalService:
 		e.watch(unit{unitGlobal, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
+	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindWorkspace:
+		e.watch(unit{unitSpace, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
 	}
 }
 
@@ -200,6 +206,8 @@ func (e *Engine) translate(r *graph.Reader, u unit) product {
 		p.statuses = e.gateways.TranslateRoute(r, u.ref)
 	case unitGlobal:
 		p.objects, p.statuses = e.globals.Translate(r, globalservice.Name{Namespace: u.ref.Key.Namespace, Name: u.ref.Key.Name})
+	case unitSpace:
+		p.statuses = e.spaces.Translate(r, u.ref.Key.Name)
 	case unitEastWest:
 		p.objects = e.globals.TranslateEastWest(r, u.ref.Cluster)
 	case unitHeld:

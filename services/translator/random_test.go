@@ -10,7 +10,7 @@ import (
 func anyObject(r *rand.Rand) manifest {
 	makers := []func(*rand.Rand) manifest{
 		anyGateway, anyRoute, anyRoute, anyRoute, anyGRPCRoute, anyGRPCRoute, anyService, anyService, anyGlobalService, anyGlobalService,
-		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyBroken,
+		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyWorkspace, anyBroken,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -205,11 +205,35 @@ func anyConfigMap(r *rand.Rand) manifest {
 	return o
 }
 
+func anyWorkspace(r *rand.Rand) manifest {
+	name, spec := pick(r, "default", "w1", "w2"), manifest{}
+	if name != "default" {
+		member := map[string]any{"namespaces": []any{pick(r, "a", "b", "ingress", "eastwest", "*")}}
+		if r.IntN(3) == 0 {
+			member = map[string]any{"labels": map[string]any{"team": "t"}}
+		}
+		if r.IntN(4) == 0 {
+			member["clusters"] = []any{pick(r, "east", "west")}
+		}
+		spec["members"] = []any{member}
+	}
+	for _, side := range []string{"exports", "imports"} {
+		if r.IntN(3) > 0 {
+			share := map[string]any{"workspace": pick(r, "*", "default", "w1", "w2")}
+			if r.IntN(3) == 0 {
+				share["kinds"] = []any{pick(r, "GlobalService", "Service", "Gateway")}
+			}
+			spec[side] = []any{share}
+		}
+	}
+	return object("meshweir.io/v1alpha1", "Workspace", "", name, spec, r)
+}
+
 // anyBroken returns an object that cannot be read.
 func anyBroken(r *rand.Rand) manifest {
-	o := pick(r, anyGateway, anyRoute, anyGRPCRoute, anyService, anyGlobalService, anyEndpoint)(r)
+	o := pick(r, anyGateway, anyRoute, anyGRPCRoute, anyService, anyGlobalService, anyEndpoint, anyWorkspace)(r)
 	spec := o["spec"].(map[string]any)
-	for _, field := range []string{"listeners", "rules", "ports", "addresses"} {
+	for _, field := range []string{"listeners", "rules", "ports", "addresses", "members"} {
 		if _, ok := spec[field]; ok {
 			spec[field] = "broken"
 		}

@@ -142,7 +142,7 @@ func TestTakesTheDemoAndTheExamplesOfTheDocuments(t *testing.T) {
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(resources), -1) {
 		check("docs/resources.md", block[1])
 	}
-	for _, kind := range []string{"GlobalService"} {
+	for _, kind := range []string{"GlobalService", "Workspace"} {
 		if checked[kind] < 2 {
 			t.Errorf("%d objects of kind %s were found", checked[kind], kind)
 		}

@@ -8,8 +8,10 @@ import (
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // head is what of a route decides where it attaches.
@@ -70,6 +72,9 @@ func (t *Translator) attach(r *graph.Reader, ref inventory.Ref) attachments {
 	slices.SortFunc(routes, func(a, b inventory.Ref) int { return byAge(heads[a].Created, a, heads[b].Created, b) })
 	for _, route := range routes {
 		h := heads[route]
+		if verdict := t.spaces.Judge(r, workspace.Of(route), workspace.Of(ref), v1alpha1.ShareGateway); verdict.Refused != "" {
+			h.Refused = refuse(gatewayv1.RouteReasonNotAllowedByListeners, verdict.Refused)
+		}
 		namespaceLabels := func() map[string]string { return t.inv.NamespaceLabels(r, ref.Cluster, route.Key.Namespace) }
 		outcomes := map[int]outcome{}
 		joined := make([]map[string]bool, len(g.Listeners))

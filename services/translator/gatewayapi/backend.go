@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/globalservice"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // destination resolves a reference to a backend; it returns nil and notes why when that fails.
@@ -40,6 +41,11 @@ func (rr *ruleReader) destination(field string, ref gatewayv1.BackendObjectRefer
 }
 
 func (rr *ruleReader) granted(cluster string, key resource.Key) refusal {
+	verdict := rr.t.spaces.Judge(rr.r, workspace.Of(rr.ref), workspace.Place{Cluster: cluster, Namespace: key.Namespace}, v1alpha1.SharedKind(key.Kind))
+	rr.sources.Add(verdict.Sources...)
+	if verdict.Refused != "" {
+		return refuse(gatewayv1.RouteReasonRefNotPermitted, verdict.Refused)
+	}
 	if rr.t.inv.Granted(rr.r, resource.GatewayGroup, rr.ref.Key.Kind, rr.ref.Key.Namespace, cluster, key) {
 		return refusal{}
 	}
@@ -81,11 +87,11 @@ func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber
 	if reach.Home.Cluster == "" {
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "GlobalService "+name+" "+reach.Problem)
 	}
+	// What the route comes to depends on the object, whether or not it can be used.
+	rr.sources.Add(reach.Home)
 	if f := rr.granted(reach.Home.Cluster, key); !f.none() {
 		return "", f
 	}
-	// What the route comes to depends on the object, whether or not it can be used.
-	rr.sources.Add(reach.Home)
 	switch {
 	case reach.Problem != "":
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "GlobalService "+name+" "+reach.Problem)

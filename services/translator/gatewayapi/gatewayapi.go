@@ -47,6 +47,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // Translator translates Gateways and their routes.
@@ -54,6 +55,7 @@ type Translator struct {
 	inv         *inventory.Inventory
 	hold        *hold.Hold
 	global      *globalservice.Translator
+	spaces      *workspace.Spaces
 	gateways    *graph.Query[inventory.Ref, gateway]
 	neighbours  *graph.Query[inventory.Ref, neighbours]
 	routes      *graph.Query[inventory.Ref, route]
@@ -78,8 +80,9 @@ type hostOf struct {
 }
 
 // New returns a Translator.
-func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, global *globalservice.Translator) *Translator {
-	t := &Translator{inv: inv, hold: h, global: global}
+func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspace.Spaces, global *globalservice.Translator) *Translator {
+	t := &Translator{inv: inv, hold: h, spaces: spaces, global: global}
+	global.LearnIngress(t.ingressNamespaces)
 	t.gateways = graph.NewQuery(g, "gateway", t.readGateway, deepEqual[gateway])
 	t.neighbours = graph.NewQuery(g, "neighbours of a gateway", t.findNeighbours, deepEqual[neighbours])
 	t.routes = graph.NewQuery(g, "route", t.translateRoute, nil)

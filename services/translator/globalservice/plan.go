@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // plan is what a GlobalService comes to, before it is written down for a cluster.
@@ -26,6 +27,8 @@ type plan struct {
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
 	Unusable []string
+	// Hidden says which Services are selected and belong to workspaces that the GlobalService does not see.
+	Hidden []string
 	// Absent says which clusters are named and are not there, or have nothing of what is selected in them.
 	Absent []string
 }
@@ -114,6 +117,10 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		selections := t.selected(r, cluster, name.Namespace, p.Spec.Services)
 		p.Absent = append(p.Absent, emptySelectors(p.Spec.Services, cluster, selections)...)
 		for _, s := range selections {
+			if hidden := t.hidden(r, p.Home, cluster, s.service); hidden != "" {
+				p.Hidden = append(p.Hidden, hidden)
+				continue
+			}
 			b, problem := resolveBackend(s, p.Spec)
 			if problem != "" {
 				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, s.service.Namespace, s.service.Name, problem))
@@ -196,6 +203,16 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 	return services
 }
 
+// hidden says why a GlobalService does not see a Service; empty when it does.
+func (t *Translator) hidden(r *graph.Reader, home inventory.Ref, cluster string, service *corev1.Service) string {
+	place := workspace.Place{Cluster: cluster, Namespace: service.Namespace}
+	verdict := t.spaces.Judge(r, workspace.Of(home), place, v1alpha1.ShareService)
+	if verdict.Refused == "" {
+		return ""
+	}
+	return fmt.Sprintf("Service %s: %s", service.Name, verdict.Refused)
+}
+
 func hasLabels(labels, wanted map[string]string) bool {
 	for key, value := range wanted {
 		if got, ok := labels[key]; !ok || got != value {
@@ -209,13 +226,19 @@ func hasLabels(labels, wanted map[string]string) bool {
 func (t *Translator) findClients(r *graph.Reader, name Name) []string {
 	p := t.plans.Get(r, name)
 	needs := map[string]bool{}
+	if p.Home.Cluster == "" {
+		return nil
+	}
 	for _, provider := range p.Providers {
 		needs[provider.Cluster] = true
 	}
 	for _, cluster := range t.inv.Clusters(r) {
 		if slices.Contains(p.Spec.ClientClusters, cluster) || slices.Contains(p.Spec.ClientClusters, "*") ||
-			!needs[cluster] && len(t.inv.RoutesByBackend(r, cluster, name.Namespace, name.Name)) > 0 {
+			!needs[cluster] && t.routed(r, at{name, cluster}) {
 			needs[cluster] = true
+		}
+		if needs[cluster] && t.audiences.Get(r, at{name, cluster}).none() {
+			delete(needs, cluster)
 		}
 	}
 	return slices.Sorted(maps.Keys(needs))

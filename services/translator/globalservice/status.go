@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
@@ -65,6 +66,9 @@ func (t *Translator) accepted(r *graph.Reader, p plan, name Name, programmed boo
 func (t *Translator) resolved(r *graph.Reader, p plan, name Name, generation int64) metav1.Condition {
 	unresolved := func(reason, message string) metav1.Condition {
 		return output.Condition(v1alpha1.ConditionResolvedRefs, false, reason, message, generation)
+	}
+	if len(p.Hidden) > 0 {
+		return unresolved(string(gatewayv1.RouteReasonRefNotPermitted), strings.Join(p.Hidden, "; "))
 	}
 	if len(p.Unusable) > 0 {
 		return unresolved(v1alpha1.ReasonPortNotFound, strings.Join(p.Unusable, "; "))

@@ -31,7 +31,7 @@ const (
 	indexBackend = "backend"
 	// indexSelector lists the Services that select Pods by a label, "key=value".
 	indexSelector = "selector"
-	// indexName lists the GlobalServices of a namespace and name in the whole fleet.
+	// indexName lists the GlobalServices of a namespace and name, and the Workspaces of a name, in the whole fleet.
 	indexName = "name"
 	// indexHost lists the GlobalServices with a host in the whole fleet.
 	indexHost = "host"
@@ -66,6 +66,10 @@ func entries(ref Ref, object Object) []entry {
 			{indexHost, "", o.Spec.Host},
 			{indexFleet, "", kind},
 		}
+	case *v1alpha1.Workspace:
+		return []entry{{indexName, "", ref.Key.Namespace + "/" + ref.Key.Name}, {indexFleet, "", kind}}
+	case *corev1.Namespace:
+		return []entry{at(indexKind, kind)}
 	case *Managed:
 		var found []entry
 		for _, cluster := range o.Clusters {

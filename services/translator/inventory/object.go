@@ -26,6 +26,7 @@ const (
 	kindGRPCRoute       = "GRPCRoute." + resource.GatewayGroup
 	kindReferenceGrant  = "ReferenceGrant." + resource.GatewayGroup
 	kindGlobalService   = v1alpha1.KindGlobalService + "." + resource.Group
+	kindWorkspace       = v1alpha1.KindWorkspace + "." + resource.Group
 	kindCertificate     = internalv1.KindCertificate + "." + resource.InternalGroup
 	kindGatewayEndpoint = internalv1.KindGatewayEndpoint + "." + resource.InternalGroup
 	kindMesh            = internalv1.KindMesh + "." + resource.InternalGroup
@@ -107,6 +108,8 @@ func newTarget(k resource.Key) any {
 		return &gatewayv1.ReferenceGrant{}
 	case kindGlobalService:
 		return &v1alpha1.GlobalService{}
+	case kindWorkspace:
+		return &v1alpha1.Workspace{}
 	case kindCertificate:
 		return &internalv1.Certificate{}
 	case kindGatewayEndpoint:
@@ -154,6 +157,8 @@ func salvage(k resource.Key, value []byte) any {
 		t.Generation, t.Spec.GatewayClassName = some.Metadata.Generation, gateway.Spec.GatewayClassName
 	case *v1alpha1.GlobalService:
 		t.Generation = some.Metadata.Generation
+	case *v1alpha1.Workspace:
+		t.Generation = some.Metadata.Generation
 	}
 	return target
 }
@@ -193,6 +198,8 @@ func trim(k resource.Key, object any) {
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *v1alpha1.GlobalService:
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), v1alpha1.GlobalServiceStatus{}
+	case *v1alpha1.Workspace:
+		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), v1alpha1.WorkspaceStatus{}
 	case *internalv1.Certificate:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *internalv1.Mesh:

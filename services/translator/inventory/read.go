@@ -79,6 +79,11 @@ func (inv *Inventory) GlobalService(r *graph.Reader, cluster, namespace, name st
 	return get[*v1alpha1.GlobalService](inv, r, cluster, resource.Group, v1alpha1.KindGlobalService, namespace, name)
 }
 
+// Workspace returns a Workspace, or nil. When there is a problem, it tells its generation only.
+func (inv *Inventory) Workspace(r *graph.Reader, cluster, name string) (workspace *v1alpha1.Workspace, problem string) {
+	return get[*v1alpha1.Workspace](inv, r, cluster, resource.Group, v1alpha1.KindWorkspace, "", name)
+}
+
 // Service returns a Service, or nil.
 func (inv *Inventory) Service(r *graph.Reader, cluster, namespace, name string) *corev1.Service {
 	return readable[*corev1.Service](inv, r, cluster, "", kindService, namespace, name)
@@ -97,6 +102,16 @@ func (inv *Inventory) Certificate(r *graph.Reader, cluster, namespace, name stri
 // HasNamespace reports whether a cluster has a namespace.
 func (inv *Inventory) HasNamespace(r *graph.Reader, cluster, name string) bool {
 	return readable[*corev1.Namespace](inv, r, cluster, "", kindNamespace, "", name) != nil
+}
+
+// Namespaces returns the names of the namespaces of a cluster, sorted.
+func (inv *Inventory) Namespaces(r *graph.Reader, cluster string) []string {
+	refs := inv.lookup(r, indexKind, cluster, kindNamespace)
+	names := make([]string, 0, len(refs))
+	for _, ref := range refs {
+		names = append(names, ref.Key.Name)
+	}
+	return names
 }
 
 // NamespaceLabels returns the labels of a namespace, with the one that every API server sets.
@@ -199,6 +214,16 @@ func (inv *Inventory) GlobalServicesByHost(r *graph.Reader, host string) []Ref {
 // GlobalServices lists the GlobalServices of the whole fleet.
 func (inv *Inventory) GlobalServices(r *graph.Reader) []Ref {
 	return inv.lookup(r, indexFleet, "", kindGlobalService)
+}
+
+// Workspaces lists the Workspaces of the whole fleet.
+func (inv *Inventory) Workspaces(r *graph.Reader) []Ref {
+	return inv.lookup(r, indexFleet, "", kindWorkspace)
+}
+
+// WorkspacesByName lists the Workspaces with a name in the whole fleet.
+func (inv *Inventory) WorkspacesByName(r *graph.Reader, name string) []Ref {
+	return inv.lookup(r, indexName, "", "/"+name)
 }
 
 // ManagedFrom lists the objects in a cluster that Meshweir made from what another cluster holds.
