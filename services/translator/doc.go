@@ -10,7 +10,7 @@
 //
 //   - inventory: the decoded snapshots and their indexes, read through a tracker
 //   - graph: remembers what each value was computed from
-//   - gatewayapi: Gateway, HTTPRoute → Istio Gateway, VirtualService, conditions
+//   - gatewayapi: Gateway, HTTPRoute, GRPCRoute → Istio Gateway, VirtualService, conditions
 //   - globalservice: GlobalService → ServiceEntry, DestinationRule, both sides of an east-west gateway
 //   - hold: what depends on a cluster that cannot be seen stays as it is
 //   - output: the bytes of what is written

@@ -150,7 +150,7 @@ func (e *Engine) follow(ref inventory.Ref) {
 		e.watch(unit{unitClass, ref}, exists)
 	case ref.Key.Group == resource.GatewayGroup && ref.Key.Kind == "Gateway":
 		e.watch(unit{unitGateway, ref}, exists)
-	case ref.Key.Group == resource.GatewayGroup && ref.Key.Kind == "HTTPRoute":
+	case ref.Key.Group == resource.GatewayGroup && (ref.Key.Kind == "HTTPRoute" || ref.Key.Kind == "GRPCRoute"):
 		e.watch(unit{unitRoute, ref}, exists)
 	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindGlobalService:
 		e.watch(unit{unitGlobal, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))

@@ -18,6 +18,7 @@ import (
 
 func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 	route := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}
+	grpc := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "GRPCRoute"}
 	global := schema.GroupKind{Group: resource.Group, Kind: "GlobalService"}
 	tests := []struct {
 		name string
@@ -28,6 +29,7 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 		{"nothing", route, `{apiVersion: a, kind: b, metadata: {name: c, labels: {x: z}, creationTimestamp: null}, spec: {hostnames: [d], rules: [{timeouts: {request: 10s}}]}, status: {future: 1}}`, nil},
 		{"unknown kind", schema.GroupKind{Kind: "Service"}, `{specs: 1}`, nil},
 		{"misspelt", route, `{spec: {hostname: [a]}}`, []string{`unknown field spec.hostname: did you mean "hostnames"?`}},
+		{"misspelt in a GRPCRoute", grpc, `{spec: {rules: [{matches: [{method: {servce: a}}]}]}}`, []string{`unknown field spec.rules[0].matches[0].method.servce: did you mean "service"?`}},
 		{"case", route, `{Spec: {}}`, []string{`unknown field Spec: did you mean "spec"?`}},
 		{"field of metadata beside it", route, `{labels: {a: b}}`, []string{`unknown field labels: remove it, or correct its name`}},
 		{"within a list", route, `{spec: {rules: [{}, {backendRefs: [{name: a, prot: 80}]}]}}`, []string{`unknown field spec.rules[1].backendRefs[0].prot: did you mean "port"?`}},

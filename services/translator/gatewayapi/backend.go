@@ -40,11 +40,11 @@ func (rr *ruleReader) destination(field string, ref gatewayv1.BackendObjectRefer
 }
 
 func (rr *ruleReader) granted(cluster string, key resource.Key) refusal {
-	if rr.t.inv.Granted(rr.r, resource.GatewayGroup, "HTTPRoute", rr.ref.Key.Namespace, cluster, key) {
+	if rr.t.inv.Granted(rr.r, resource.GatewayGroup, rr.ref.Key.Kind, rr.ref.Key.Namespace, cluster, key) {
 		return refusal{}
 	}
 	return refuse(gatewayv1.RouteReasonRefNotPermitted,
-		fmt.Sprintf("no ReferenceGrant in namespace %s lets HTTPRoutes of %s use %s %s", key.Namespace, rr.ref.Key.Namespace, key.Kind, key.Name))
+		fmt.Sprintf("no ReferenceGrant in namespace %s lets %ss of %s use %s %s", key.Namespace, rr.ref.Key.Kind, rr.ref.Key.Namespace, key.Kind, key.Name))
 }
 
 func (rr *ruleReader) service(key resource.Key, port *gatewayv1.PortNumber) (host string, f refusal) {
@@ -68,6 +68,10 @@ func (rr *ruleReader) service(key resource.Key, port *gatewayv1.PortNumber) (hos
 	if protocol := service.Spec.Ports[i].Protocol; protocol != "" && protocol != corev1.ProtocolTCP {
 		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol, fmt.Sprintf("port %d of Service %s is %s", *port, name, protocol))
 	}
+	if declared, ok := carriesGRPC(service.Spec.Ports[i]); !ok && rr.ref.Key.Kind == kindGRPCRoute {
+		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of Service %s is declared as %q, with which Istio does not speak HTTP/2: set its appProtocol to grpc", *port, name, declared))
+	}
 	return output.ServiceHost(key.Namespace, key.Name), refusal{}
 }
 
@@ -87,8 +91,14 @@ func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "GlobalService "+name+" "+reach.Problem)
 	case port == nil:
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "port must be set for GlobalService "+name)
-	case !slices.Contains(reach.Ports, *port):
+	}
+	i := slices.IndexFunc(reach.Ports, func(p v1alpha1.GlobalServicePort) bool { return p.Port == *port })
+	if i < 0 {
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, fmt.Sprintf("GlobalService %s has no port %d", name, *port))
+	}
+	if rr.ref.Key.Kind == kindGRPCRoute && !globalCarriesGRPC(reach.Ports[i]) {
+		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of GlobalService %s is not of protocol GRPC or HTTP2: set its spec.ports[%d].protocol", *port, name, i))
 	}
 	return reach.Host, refusal{}
 }

@@ -79,7 +79,7 @@ type Reach struct {
 	// Host is the host to send requests to; empty when it does not exist in the cluster.
 	Host string
 	// Ports are the ports of the host.
-	Ports []int32
+	Ports []v1alpha1.GlobalServicePort
 	// Problem says why Host is empty.
 	Problem string
 }
@@ -97,10 +97,7 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	if p.Reason != "" {
 		return Reach{Home: p.Home, Problem: "is not accepted: " + p.Message}
 	}
-	reach := Reach{Home: p.Home}
-	for _, port := range p.Spec.Ports {
-		reach.Ports = append(reach.Ports, port.Port)
-	}
+	reach := Reach{Home: p.Home, Ports: p.Spec.Ports}
 	// While a cluster behind it is missing, what is held serves the host.
 	if len(t.endpoints(r, p, a.Cluster)) == 0 && !t.holdsEntry(r, a) {
 		reach.Problem = "has no Service that " + a.Cluster + " can reach"

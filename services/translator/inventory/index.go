@@ -49,7 +49,9 @@ func entries(ref Ref, object Object) []entry {
 	case *gatewayv1.Gateway:
 		return []entry{at(indexKind, kind)}
 	case *gatewayv1.HTTPRoute:
-		return routeEntries(ref, o)
+		return routeEntries(ref, o.Spec.ParentRefs, o.Spec.Rules)
+	case *gatewayv1.GRPCRoute:
+		return routeEntries(ref, o.Spec.ParentRefs, GRPCRules(o))
 	case *gatewayv1.ReferenceGrant:
 		return []entry{at(indexNamespace, kind+"/"+ref.Key.Namespace)}
 	case *corev1.Service:
@@ -77,14 +79,14 @@ func entries(ref Ref, object Object) []entry {
 	return nil
 }
 
-func routeEntries(ref Ref, route *gatewayv1.HTTPRoute) []entry {
+func routeEntries(ref Ref, parents []gatewayv1.ParentReference, rules []gatewayv1.HTTPRouteRule) []entry {
 	unique := map[entry]struct{}{}
-	for _, parent := range route.Spec.ParentRefs {
-		if namespace, name, ok := GatewayParent(route.Namespace, parent); ok {
+	for _, parent := range parents {
+		if namespace, name, ok := GatewayParent(ref.Key.Namespace, parent); ok {
 			unique[entry{indexParent, ref.Cluster, namespace + "/" + name}] = struct{}{}
 		}
 	}
-	for _, rule := range route.Spec.Rules {
+	for _, rule := range rules {
 		for _, backend := range rule.BackendRefs {
 			addBackend(unique, ref, backend.BackendObjectReference)
 		}

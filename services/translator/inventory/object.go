@@ -23,6 +23,7 @@ const (
 	kindGatewayClass    = "GatewayClass." + resource.GatewayGroup
 	kindGateway         = "Gateway." + resource.GatewayGroup
 	kindHTTPRoute       = "HTTPRoute." + resource.GatewayGroup
+	kindGRPCRoute       = "GRPCRoute." + resource.GatewayGroup
 	kindReferenceGrant  = "ReferenceGrant." + resource.GatewayGroup
 	kindGlobalService   = v1alpha1.KindGlobalService + "." + resource.Group
 	kindCertificate     = internalv1.KindCertificate + "." + resource.InternalGroup
@@ -99,6 +100,8 @@ func newTarget(k resource.Key) any {
 		return &gatewayv1.Gateway{}
 	case kindHTTPRoute:
 		return &gatewayv1.HTTPRoute{}
+	case kindGRPCRoute:
+		return &gatewayv1.GRPCRoute{}
 	case kindReferenceGrant:
 		return &gatewayv1.ReferenceGrant{}
 	case kindGlobalService:
@@ -135,13 +138,9 @@ func salvage(k resource.Key, value []byte) any {
 	_ = json.Unmarshal(value, &some) // what does not decode stays zero
 	switch t := target.(type) {
 	case *gatewayv1.HTTPRoute:
-		var route struct {
-			Spec struct {
-				ParentRefs []gatewayv1.ParentReference `json:"parentRefs"`
-			} `json:"spec"`
-		}
-		_ = json.Unmarshal(value, &route)
-		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, route.Spec.ParentRefs
+		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, salvageParents(value)
+	case *gatewayv1.GRPCRoute:
+		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, salvageParents(value)
 	case *gatewayv1.Gateway:
 		var gateway struct {
 			Spec struct {
@@ -154,6 +153,16 @@ func salvage(k resource.Key, value []byte) any {
 		t.Generation = some.Metadata.Generation
 	}
 	return target
+}
+
+func salvageParents(value []byte) []gatewayv1.ParentReference {
+	var route struct {
+		Spec struct {
+			ParentRefs []gatewayv1.ParentReference `json:"parentRefs"`
+		} `json:"spec"`
+	}
+	_ = json.Unmarshal(value, &route)
+	return route.Spec.ParentRefs
 }
 
 func problemText(err error) string {
@@ -175,6 +184,8 @@ func trim(k resource.Key, object any) {
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.GatewayStatus{}
 	case *gatewayv1.HTTPRoute:
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.HTTPRouteStatus{}
+	case *gatewayv1.GRPCRoute:
+		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.GRPCRouteStatus{}
 	case *gatewayv1.ReferenceGrant:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *v1alpha1.GlobalService:

@@ -69,6 +69,11 @@ func (inv *Inventory) HTTPRoute(r *graph.Reader, cluster, namespace, name string
 	return get[*gatewayv1.HTTPRoute](inv, r, cluster, resource.GatewayGroup, "HTTPRoute", namespace, name)
 }
 
+// GRPCRoute returns a GRPCRoute, or nil. When there is a problem, the route tells its parents and its generation only.
+func (inv *Inventory) GRPCRoute(r *graph.Reader, cluster, namespace, name string) (route *gatewayv1.GRPCRoute, problem string) {
+	return get[*gatewayv1.GRPCRoute](inv, r, cluster, resource.GatewayGroup, "GRPCRoute", namespace, name)
+}
+
 // GlobalService returns a GlobalService, or nil. When there is a problem, it tells its generation only.
 func (inv *Inventory) GlobalService(r *graph.Reader, cluster, namespace, name string) (service *v1alpha1.GlobalService, problem string) {
 	return get[*v1alpha1.GlobalService](inv, r, cluster, resource.Group, v1alpha1.KindGlobalService, namespace, name)
@@ -125,12 +130,12 @@ func (inv *Inventory) Gateways(r *graph.Reader, cluster string) []Ref {
 	return inv.lookup(r, indexKind, cluster, kindGateway)
 }
 
-// RoutesByParent lists the HTTPRoutes of a cluster that name a Gateway as parent.
+// RoutesByParent lists the routes of a cluster that name a Gateway as parent.
 func (inv *Inventory) RoutesByParent(r *graph.Reader, cluster, namespace, name string) []Ref {
 	return inv.lookup(r, indexParent, cluster, namespace+"/"+name)
 }
 
-// RoutesByBackend lists the HTTPRoutes of a cluster that name a GlobalService as backend.
+// RoutesByBackend lists the routes of a cluster that name a GlobalService as backend.
 func (inv *Inventory) RoutesByBackend(r *graph.Reader, cluster, namespace, name string) []Ref {
 	return inv.lookup(r, indexBackend, cluster, namespace+"/"+name)
 }
