@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
 // KindGlobalService is the kind of a [GlobalService].
 const KindGlobalService = "GlobalService"
@@ -10,7 +13,7 @@ const KindGlobalService = "GlobalService"
 // for the same thing everywhere, and of two with the same namespace and name,
 // or the same host, the older one is in force.
 //
-// An HTTPRoute in any cluster sends traffic to it by a backendRef of group
+// An HTTPRoute or GRPCRoute in any cluster sends traffic to it by a backendRef of group
 // meshweir.io and kind GlobalService; from another namespace, a ReferenceGrant
 // beside the GlobalService must allow it.
 //
@@ -57,7 +60,7 @@ type GlobalServiceSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Services []ServiceSelector `json:"services"`
 	// ClientClusters are further clusters whose workloads call the host; "*" means every cluster.
-	// A cluster that has a Service behind the host, or an HTTPRoute that names this GlobalService, always gets it. Default: none.
+	// A cluster that has a Service behind the host, or a route that names this GlobalService, always gets it. Default: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
@@ -69,7 +72,7 @@ type GlobalServiceSpec struct {
 }
 
 // PortProtocol is the application protocol of a port.
-// +kubebuilder:validation:Enum=HTTP;HTTP2;GRPC
+// +kubebuilder:validation:Enum=HTTP;HTTP2;GRPC;TCP
 type PortProtocol string
 
 // The protocols that a GlobalService carries.
@@ -80,6 +83,8 @@ const (
 	ProtocolHTTP2 PortProtocol = "HTTP2"
 	// ProtocolGRPC is gRPC over HTTP/2.
 	ProtocolGRPC PortProtocol = "GRPC"
+	// ProtocolTCP is any other protocol over TCP. Routes do not lead to it.
+	ProtocolTCP PortProtocol = "TCP"
 )
 
 // GlobalServicePort is one port of the host.
@@ -94,11 +99,10 @@ type GlobalServicePort struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port"`
-	// ServicePort is the port of the Services behind it. Default (0): the same number as Port.
+	// ServicePort is the number or the name of the port of the Services behind it. By its name, it may have another number in each of them. Default (0): the same number as Port.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=65535
-	ServicePort int32 `json:"servicePort,omitempty"`
+	// +kubebuilder:validation:XIntOrString
+	ServicePort intstr.IntOrString `json:"servicePort,omitzero"`
 	// Protocol is the application protocol. Default: HTTP.
 	// +optional
 	// +kubebuilder:default=HTTP
@@ -122,11 +126,30 @@ type ServiceSelector struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	Labels map[string]string `json:"labels,omitempty"`
+	// Ports say which ports these Services have where it is not what the port of the host says. A Service is subject to the first selector that matches it. Default: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Ports []SelectedPort `json:"ports,omitempty"`
 	// Clusters are the clusters to look in. Default (none): every cluster.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	Clusters []string `json:"clusters,omitempty"`
+}
+
+// SelectedPort is the port of some Services behind a port of the host.
+type SelectedPort struct {
+	// Name is the name of the port of the host.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// ServicePort is the number or the name of the Services' port.
+	// +required
+	// +kubebuilder:validation:XIntOrString
+	ServicePort intstr.IntOrString `json:"servicePort"`
 }
 
 // OutlierDetection says when an endpoint that fails is left out, and for how long.

@@ -149,12 +149,15 @@ func anyGlobalService(r *rand.Rand) manifest {
 	if r.IntN(2) == 0 {
 		selector = map[string]any{"labels": map[string]any{"app": pick(r, "x", "y")}}
 	}
+	if r.IntN(4) == 0 {
+		selector["ports"] = []any{map[string]any{"name": "http", "servicePort": pick[any](r, 80, "grpc")}}
+	}
 	if r.IntN(3) == 0 {
 		selector["clusters"] = []any{pick(r, "east", "west")}
 	}
 	spec := manifest{
 		"host": pick(r, "g1.global", "g2.global", "bad"), "services": []any{selector},
-		"ports": []any{map[string]any{"name": "http", "port": pick(r, 80, 81), "protocol": pick(r, "HTTP", "GRPC", "HTTP2")}},
+		"ports": []any{map[string]any{"name": "http", "port": pick(r, 80, 81), "protocol": pick(r, "HTTP", "GRPC", "HTTP2", "TCP"), "servicePort": pick[any](r, 0, 80, "http")}},
 	}
 	if r.IntN(3) == 0 {
 		spec["clientClusters"] = []any{pick(r, "*", "mgmt", "west")}

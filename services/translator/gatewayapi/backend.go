@@ -96,9 +96,16 @@ func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber
 	if i < 0 {
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, fmt.Sprintf("GlobalService %s has no port %d", name, *port))
 	}
-	if rr.ref.Key.Kind == kindGRPCRoute && !globalCarriesGRPC(reach.Ports[i]) {
-		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+	switch protocol := reach.Ports[i].Protocol; {
+	case protocol == v1alpha1.ProtocolTCP:
+		f = refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of GlobalService %s is of protocol TCP, to which no %s leads", *port, name, rr.ref.Key.Kind))
+	case rr.ref.Key.Kind == kindGRPCRoute && protocol != v1alpha1.ProtocolGRPC && protocol != v1alpha1.ProtocolHTTP2:
+		f = refuse(gatewayv1.RouteReasonUnsupportedProtocol,
 			fmt.Sprintf("port %d of GlobalService %s is not of protocol GRPC or HTTP2: set its spec.ports[%d].protocol", *port, name, i))
+	}
+	if !f.none() {
+		return "", f
 	}
 	return reach.Host, refusal{}
 }

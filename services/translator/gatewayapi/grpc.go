@@ -11,8 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
 
 // grpcRules returns a rule for each match of a GRPCRoute's rule.
@@ -121,8 +119,4 @@ func carriesGRPC(port corev1.ServicePort) (declared string, ok bool) {
 		return declared, false
 	}
 	return declared, true
-}
-
-func globalCarriesGRPC(port v1alpha1.GlobalServicePort) bool {
-	return port.Protocol == v1alpha1.ProtocolGRPC || port.Protocol == v1alpha1.ProtocolHTTP2
 }

@@ -107,10 +107,10 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	}
 	for _, cluster := range t.inv.Clusters(r) {
 		found := provider{Cluster: cluster}
-		for _, service := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
-			b, problem := t.backend(service, p.Spec.Ports)
+		for _, s := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
+			b, problem := resolveBackend(s, p.Spec)
 			if problem != "" {
-				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, service.Namespace, service.Name, problem))
+				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, s.service.Namespace, s.service.Name, problem))
 				continue
 			}
 			found.Backends = append(found.Backends, b)
@@ -122,15 +122,25 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	return p
 }
 
+// selection is a Service, and the index of the first selector that matches it.
+type selection struct {
+	service  *corev1.Service
+	selector int
+}
+
 // selected returns the Services of a cluster that any selector matches, sorted by namespace and name.
-func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors []v1alpha1.ServiceSelector) []*corev1.Service {
-	found := map[Name]*corev1.Service{}
-	add := func(service *corev1.Service) {
-		if service != nil {
-			found[Name{service.Namespace, service.Name}] = service
+func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors []v1alpha1.ServiceSelector) []selection {
+	found := map[Name]selection{}
+	add := func(service *corev1.Service, selector int) {
+		if service == nil {
+			return
+		}
+		name := Name{service.Namespace, service.Name}
+		if _, seen := found[name]; !seen {
+			found[name] = selection{service, selector}
 		}
 	}
-	for _, selector := range selectors {
+	for i, selector := range selectors {
 		if len(selector.Clusters) > 0 && !slices.Contains(selector.Clusters, cluster) {
 			continue
 		}
@@ -139,19 +149,19 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 			namespace = home
 		}
 		if selector.Name != "" {
-			add(t.inv.Service(r, cluster, namespace, selector.Name))
+			add(t.inv.Service(r, cluster, namespace, selector.Name), i)
 			continue
 		}
 		for _, ref := range t.inv.Services(r, cluster, namespace) {
 			service := t.inv.Service(r, cluster, namespace, ref.Key.Name)
 			if service != nil && hasLabels(service.Labels, selector.Labels) {
-				add(service)
+				add(service, i)
 			}
 		}
 	}
 	services := slices.Collect(maps.Values(found))
-	slices.SortFunc(services, func(a, b *corev1.Service) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	slices.SortFunc(services, func(a, b selection) int {
+		return strings.Compare(a.service.Namespace+"/"+a.service.Name, b.service.Namespace+"/"+b.service.Name)
 	})
 	return services
 }
@@ -163,37 +173,6 @@ func hasLabels(labels, wanted map[string]string) bool {
 		}
 	}
 	return true
-}
-
-// backend returns how to call a Service, or why that cannot be done.
-func (t *Translator) backend(service *corev1.Service, ports []v1alpha1.GlobalServicePort) (b backend, problem string) {
-	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		return backend{}, "is of type ExternalName"
-	}
-	b = backend{service.Namespace, service.Name, map[string]uint32{}}
-	for _, port := range ports {
-		number := port.ServicePort
-		if number == 0 {
-			number = port.Port
-		}
-		i := slices.IndexFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
-			return p.Port == number && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP)
-		})
-		if i < 0 {
-			return backend{}, fmt.Sprintf("has no TCP port %d", number)
-		}
-		// The name of a headless Service leads to its Pods, which listen at the target port.
-		if target := service.Spec.Ports[i].TargetPort; service.Spec.ClusterIP == corev1.ClusterIPNone {
-			if target.StrVal != "" {
-				return backend{}, fmt.Sprintf("is headless, and the target of its port %d is a name, not a number", number)
-			}
-			if target.IntVal != 0 {
-				number = target.IntVal
-			}
-		}
-		b.Ports[port.Name] = uint32(number)
-	}
-	return b, ""
 }
 
 // findClients returns the clusters that need the host, sorted.
