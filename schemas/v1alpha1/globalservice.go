@@ -175,7 +175,7 @@ type OutlierDetection struct {
 
 // GlobalServiceStatus is what the translator found.
 type GlobalServiceStatus struct {
-	// Conditions are Accepted, ResolvedRefs, Programmed, and where they hold InputMissing and TrustMismatch.
+	// Conditions are Accepted, ResolvedRefs, Programmed, and where they are not False InputMissing and TrustMismatch.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -183,7 +183,11 @@ func anyCertificate(r *rand.Rand) manifest {
 }
 
 func anyEndpoint(r *rand.Rand) manifest {
-	spec := manifest{"network": "n", "locality": pick(r, "", "eu/a"), "trustRoots": pick(r, []any{}, []any{"aa"}, []any{"bb"})}
+	if r.IntN(3) == 0 {
+		spec := manifest{"trustRoots": pick(r, []any{}, []any{"aa"}, []any{"bb"}, []any{"aa", "bb"})}
+		return object("internal.meshweir.io/v1", "Mesh", "istio-system", "istio-ca-root-cert", spec, r)
+	}
+	spec := manifest{"network": "n", "locality": pick(r, "", "eu/a")}
 	if r.IntN(3) > 0 {
 		spec["addresses"] = []any{pick(r, "192.0.2.9", "192.0.2.8")}
 	}

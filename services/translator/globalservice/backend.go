@@ -14,14 +14,15 @@ import (
 // resolveBackend returns how to call a Service, or why that cannot be done.
 func resolveBackend(s selection, spec v1alpha1.GlobalServiceSpec) (b backend, problem string) {
 	if s.service.Spec.Type == corev1.ServiceTypeExternalName {
-		return backend{}, fmt.Sprintf("is of type ExternalName: have spec.services[%d] select another", s.selector)
+		return backend{}, fmt.Sprintf("is of type ExternalName: have spec.services[%d] select another", s.selectors[0])
 	}
+	selector := s.selectors[0]
 	b = backend{s.service.Namespace, s.service.Name, map[string]uint32{}}
 	for i, port := range spec.Ports {
-		wanted, field := wantedPort(i, port, s.selector, spec.Services[s.selector].Ports)
+		wanted, field := wantedPort(i, port, selector, spec.Services[selector].Ports)
 		found := slices.IndexFunc(s.service.Spec.Ports, func(p corev1.ServicePort) bool { return isPort(p, wanted) })
 		if found < 0 {
-			return backend{}, fmt.Sprintf("has no TCP port %s: correct %s%s", wanted.String(), field, orOverride(field, s.selector))
+			return backend{}, fmt.Sprintf("has no TCP port %s: correct %s%s", wanted.String(), field, orOverride(field, selector))
 		}
 		number, problem := numberOf(s.service, s.service.Spec.Ports[found])
 		if problem != "" {
@@ -46,7 +47,7 @@ func wantedPort(i int, port v1alpha1.GlobalServicePort, selector int, own []v1al
 		return own[j].ServicePort, fmt.Sprintf("spec.services[%d].ports[%d].servicePort", selector, j)
 	}
 	if port.ServicePort == (intstr.IntOrString{}) {
-		return intstr.FromInt32(port.Port), fmt.Sprintf("spec.ports[%d].port", i)
+		port.ServicePort = intstr.FromInt32(port.Port)
 	}
 	return port.ServicePort, fmt.Sprintf("spec.ports[%d].servicePort", i)
 }

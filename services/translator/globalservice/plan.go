@@ -26,6 +26,8 @@ type plan struct {
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
 	Unusable []string
+	// Absent says which clusters are named and are not there, or have nothing of what is selected in them.
+	Absent []string
 }
 
 // provider is a cluster with Services behind a host.
@@ -105,9 +107,13 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		p.Message = fmt.Sprintf("spec.host: %s belongs to the older GlobalService %s", p.Spec.Host, owner)
 		return p
 	}
-	for _, cluster := range t.inv.Clusters(r) {
+	clusters := t.inv.Clusters(r)
+	p.Absent = unknownClusters(p.Spec, clusters)
+	for _, cluster := range clusters {
 		found := provider{Cluster: cluster}
-		for _, s := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
+		selections := t.selected(r, cluster, name.Namespace, p.Spec.Services)
+		p.Absent = append(p.Absent, emptySelectors(p.Spec.Services, cluster, selections)...)
+		for _, s := range selections {
 			b, problem := resolveBackend(s, p.Spec)
 			if problem != "" {
 				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, s.service.Namespace, s.service.Name, problem))
@@ -122,10 +128,36 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	return p
 }
 
-// selection is a Service, and the index of the first selector that matches it.
+// unknownClusters says which clusters that a spec names are none of the clusters that can be seen.
+func unknownClusters(spec v1alpha1.GlobalServiceSpec, clusters []string) (problems []string) {
+	check := func(field string, names []string) {
+		for i, name := range names {
+			if name != "*" && !slices.Contains(clusters, name) {
+				problems = append(problems, fmt.Sprintf("%s[%d]: there is no cluster %s, or it has not been seen", field, i, name))
+			}
+		}
+	}
+	for i, selector := range spec.Services {
+		check(fmt.Sprintf("spec.services[%d].clusters", i), selector.Clusters)
+	}
+	check("spec.clientClusters", spec.ClientClusters)
+	return problems
+}
+
+// emptySelectors says which selectors name a cluster and select nothing in it.
+func emptySelectors(selectors []v1alpha1.ServiceSelector, cluster string, found []selection) (problems []string) {
+	for i, selector := range selectors {
+		if slices.Contains(selector.Clusters, cluster) && !slices.ContainsFunc(found, func(s selection) bool { return slices.Contains(s.selectors, i) }) {
+			problems = append(problems, fmt.Sprintf("spec.services[%d]: selects no Service in %s, which its clusters name", i, cluster))
+		}
+	}
+	return problems
+}
+
+// selection is a Service, and the indexes of the selectors that match it. It is subject to the first.
 type selection struct {
-	service  *corev1.Service
-	selector int
+	service   *corev1.Service
+	selectors []int
 }
 
 // selected returns the Services of a cluster that any selector matches, sorted by namespace and name.
@@ -136,9 +168,7 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 			return
 		}
 		name := Name{service.Namespace, service.Name}
-		if _, seen := found[name]; !seen {
-			found[name] = selection{service, selector}
-		}
+		found[name] = selection{service, append(found[name].selectors, selector)}
 	}
 	for i, selector := range selectors {
 		if len(selector.Clusters) > 0 && !slices.Contains(selector.Clusters, cluster) {

@@ -51,10 +51,7 @@ func (t *Translator) accepted(r *graph.Reader, p plan, name Name, programmed boo
 		status.Conditions = append(status.Conditions,
 			output.Condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNoServices, "There is no Service to send requests to", generation))
 	}
-	if pairs := t.mistrusting(r, p, name); pairs != "" {
-		message := "No root certificate in common: " + pairs + ". Their workloads cannot call one another"
-		status.Conditions = append(status.Conditions, output.Condition(v1alpha1.ConditionTrustMismatch, true, v1alpha1.ReasonRootsDiffer, message, generation))
-	}
+	status.Conditions = append(status.Conditions, t.trust(r, p, name, generation)...)
 	for _, provider := range p.Providers {
 		cluster := v1alpha1.GlobalServiceCluster{Name: provider.Cluster}
 		for _, b := range provider.Backends {
@@ -76,8 +73,12 @@ func (t *Translator) resolved(r *graph.Reader, p plan, name Name, generation int
 		return unresolved(v1alpha1.ReasonNoServices, "No cluster has a Service that spec.services selects")
 	}
 	if clusters := t.unreachable(r, p, name); len(clusters) > 0 {
-		message := "No east-west gateway with an address, so other clusters cannot reach the Services in: " + strings.Join(clusters, ", ")
+		message := "No east-west gateway with an address, so other clusters cannot reach the Services in: " + strings.Join(clusters, ", ") +
+			". It is a Service with the label istio=eastwestgateway and an address that others reach"
 		return unresolved(v1alpha1.ReasonNoGateway, message)
+	}
+	if len(p.Absent) > 0 {
+		return unresolved(v1alpha1.ReasonClusterNotFound, strings.Join(p.Absent, "; "))
 	}
 	return output.Condition(v1alpha1.ConditionResolvedRefs, true, v1alpha1.ConditionResolvedRefs, "", generation)
 }

@@ -73,7 +73,7 @@ func entries(ref Ref, object Object) []entry {
 		}
 		return found
 	}
-	if kind == kindGatewayEndpoint {
+	if kind == kindGatewayEndpoint || kind == kindMesh {
 		return []entry{at(indexKind, kind)}
 	}
 	return nil

@@ -28,6 +28,7 @@ const (
 	kindGlobalService   = v1alpha1.KindGlobalService + "." + resource.Group
 	kindCertificate     = internalv1.KindCertificate + "." + resource.InternalGroup
 	kindGatewayEndpoint = internalv1.KindGatewayEndpoint + "." + resource.InternalGroup
+	kindMesh            = internalv1.KindMesh + "." + resource.InternalGroup
 	kindService         = "Service"
 	kindNamespace       = "Namespace"
 	kindConfigMap       = "ConfigMap"
@@ -110,6 +111,8 @@ func newTarget(k resource.Key) any {
 		return &internalv1.Certificate{}
 	case kindGatewayEndpoint:
 		return &internalv1.GatewayEndpoint{}
+	case kindMesh:
+		return &internalv1.Mesh{}
 	case kindService:
 		return &corev1.Service{}
 	case kindNamespace:
@@ -191,6 +194,8 @@ func trim(k resource.Key, object any) {
 	case *v1alpha1.GlobalService:
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), v1alpha1.GlobalServiceStatus{}
 	case *internalv1.Certificate:
+		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
+	case *internalv1.Mesh:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *internalv1.GatewayEndpoint:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)

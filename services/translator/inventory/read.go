@@ -174,6 +174,18 @@ func (inv *Inventory) GatewayEndpoints(r *graph.Reader, cluster string) []*inter
 	return endpoints
 }
 
+// TrustRoots returns the fingerprints of the root certificates that the mesh of a cluster trusts. None means that they are unknown.
+func (inv *Inventory) TrustRoots(r *graph.Reader, cluster string) []string {
+	var roots []string
+	for _, ref := range inv.lookup(r, indexKind, cluster, kindMesh) {
+		mesh := readable[*internalv1.Mesh](inv, r, cluster, ref.Key.Group, ref.Key.Kind, ref.Key.Namespace, ref.Key.Name)
+		if mesh != nil {
+			roots = append(roots, mesh.Spec.TrustRoots...)
+		}
+	}
+	return roots
+}
+
 // GlobalServicesByName lists the GlobalServices with a namespace and name in the whole fleet.
 func (inv *Inventory) GlobalServicesByName(r *graph.Reader, namespace, name string) []Ref {
 	return inv.lookup(r, indexName, "", namespace+"/"+name)
