@@ -122,6 +122,7 @@ func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, 
 	}
 	meta := t.entryMeta(r, a)
 	meta.Sources.Add(p.Home)
+	meta.Sources.Add(p.Guards...)
 	entry := serviceEntry(p.Spec.Host, p.Spec.Ports)
 	for _, e := range endpoints {
 		entry.Endpoints = append(entry.Endpoints, e.entry)
