@@ -250,7 +250,7 @@ func (p *applier) do(ctx context.Context, s step) error {
 	return err
 }
 
-// errUnseen holds an object for the short time until the translator has seen it.
+// errUnseen holds an object until the translator says that it has seen it: with its next output, or its next repair.
 var errUnseen = errors.New("it waits for an output that was computed with it in sight, since Redis lost its memory")
 
 // noteDrift counts an object that was applied as it should stand, and stands otherwise now.

@@ -170,12 +170,11 @@ func (p *publisher) done(ctx context.Context, err error) error {
 	if errors.Is(err, keyspace.ErrOwned) {
 		return err // run ends with it
 	}
-	var at keyspace.Position
 	if err == nil {
-		at, err = p.owned.Position(ctx)
-	}
-	if err == nil {
-		p.published.write(at)
+		var at keyspace.Position
+		if at, err = p.owned.Position(ctx); err == nil {
+			p.published.write(at)
+		}
 	}
 	first := p.vitals.setPublished(err)
 	switch {

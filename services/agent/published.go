@@ -36,7 +36,7 @@ func (p *publications) deliver(d snapshot.Delivery) {
 		delete(p.written, key)
 	}
 	for _, object := range d.Set {
-		if mark := resource.AppliedFrom(object.Value); mark != "" && p.written[object.Key].mark != mark {
+		if mark := resource.AppliedFrom(object.Value); mark != "" {
 			p.delivered[object.Key] = mark
 		}
 	}
