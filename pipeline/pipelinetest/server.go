@@ -2,16 +2,15 @@ package pipelinetest
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/meshweir/meshweir/pipeline/pipelinetest/program"
 )
 
 // Server is a redis-server process of its own, for tests that stop, kill, pause
@@ -22,17 +21,10 @@ type Server struct {
 	Args []string
 
 	t       testing.TB
-	program string
+	path    string   // of redis-server
 	config  []string // the path of a configuration file, or nothing
 	dir     string
-	running *process
-}
-
-// process is one life of a server.
-type process struct {
-	cmd    *exec.Cmd
-	log    *Buffer
-	exited chan struct{} // closed when the process is gone
+	running *program.Program
 }
 
 // RealServer starts a redis-server that keeps nothing on disk, with args added
@@ -45,7 +37,7 @@ func RealServer(t testing.TB, args ...string) *Server {
 	return s
 }
 
-func newServer(t testing.TB, program string) *Server {
+func newServer(t testing.TB, path string) *Server {
 	t.Helper()
 	quiet()
 	// Not t.TempDir: the name of a Unix socket holds about 100 bytes, and test names are long.
@@ -53,11 +45,8 @@ func newServer(t testing.TB, program string) *Server {
 	if err != nil {
 		t.Fatalf("making a folder for redis-server: %v", err)
 	}
-	s := &Server{t: t, program: program, dir: dir}
+	s := &Server{t: t, path: path, dir: dir}
 	t.Cleanup(func() {
-		if s.running != nil {
-			s.Kill()
-		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("removing the folder of redis-server: %v", err)
 		}
@@ -71,18 +60,7 @@ func (s *Server) start() {
 		"--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir, "--daemonize", "no",
 		"--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction",
 	}, s.Args)
-	// Not CommandContext with t.Context, which ends before the cleanups that may still use the server.
-	p := &process{cmd: exec.Command(s.program, args...), log: &Buffer{}, exited: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = dieWithParent()
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatalf("starting %s: %v", s.program, err)
-	}
-	go func() {
-		p.cmd.Wait() //nolint:errcheck // how it ended shows in its log
-		close(p.exited)
-	}()
-	s.running = p
+	s.running = program.Start(s.t, program.Config{Path: s.path, Args: args, Log: filepath.Join(s.dir, "redis.log")})
 	s.awaitReady()
 }
 
@@ -98,10 +76,10 @@ func (s *Server) awaitReady() {
 			return
 		}
 		select {
-		case <-s.running.exited:
-			s.t.Fatalf("starting %s %q: it ended:\n%s", s.program, s.Args, s.running.log)
+		case <-s.running.Exited():
+			s.t.Fatalf("starting %s %q: it ended", s.path, s.Args)
 		case <-ctx.Done():
-			s.t.Fatalf("starting %s %q: no answer: %v:\n%s", s.program, s.Args, err, s.running.log)
+			s.t.Fatalf("starting %s %q: no answer: %v", s.path, s.Args, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -117,7 +95,7 @@ func (s *Server) Dir() string { return s.dir }
 func (s *Server) URL() string { return "unix://" + s.Socket() }
 
 // Log is what this life of the server printed.
-func (s *Server) Log() string { return s.running.log.String() }
+func (s *Server) Log() string { return s.running.Log() }
 
 func (s *Server) options() *redis.Options {
 	return &redis.Options{
@@ -133,39 +111,16 @@ func (s *Server) Client() redis.UniversalClient {
 }
 
 // Stop ends the server in good order (SIGTERM) and waits for it.
-func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+func (s *Server) Stop() { s.running.Stop() }
 
 // Kill ends the server at once (SIGKILL) and waits for it.
-func (s *Server) Kill() { s.end(syscall.SIGKILL) }
-
-func (s *Server) end(signal syscall.Signal) {
-	s.t.Helper()
-	s.signal(signal)
-	s.signal(syscall.SIGCONT) // a paused process would not see SIGTERM
-	select {
-	case <-s.running.exited:
-	case <-time.After(20 * time.Second):
-		s.t.Errorf("ending redis-server: it does not go:\n%s", s.running.log)
-	}
-}
+func (s *Server) Kill() { s.running.Kill() }
 
 // Pause stops the process (SIGSTOP): connections stay open, nothing answers.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() { s.running.Pause() }
 
 // Continue ends a Pause.
-func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
-
-func (s *Server) signal(signal syscall.Signal) {
-	s.t.Helper()
-	select {
-	case <-s.running.exited:
-		return
-	default:
-	}
-	if err := s.running.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("sending %v to redis-server: %v", signal, err)
-	}
-}
+func (s *Server) Continue() { s.running.Continue() }
 
 // Restart starts the server again on the same socket, killing it first where it
 // still runs. It comes back empty unless Args say that it keeps its data.

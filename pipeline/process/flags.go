@@ -48,8 +48,13 @@ func (e UsageError) Unwrap() error { return e.Err }
 
 // Choice defines a flag that takes one of the allowed words; the first is the default.
 func Choice(flags *pflag.FlagSet, target *string, name, usage string, allowed ...string) {
+	ChoiceP(flags, target, name, "", usage, allowed...)
+}
+
+// ChoiceP is [Choice] for a flag that has one letter too.
+func ChoiceP(flags *pflag.FlagSet, target *string, name, letter, usage string, allowed ...string) {
 	*target = allowed[0]
-	flags.Var(&choice{target, allowed}, name, usage+": "+strings.Join(allowed, ", "))
+	flags.VarP(&choice{target, allowed}, name, letter, usage+": "+strings.Join(allowed, ", "))
 }
 
 type choice struct {

@@ -5,7 +5,8 @@
 //
 // The name of an internal object says where it comes from: a [Certificate] has
 // the namespace and name of its Secret, a [GatewayEndpoint] those of its
-// Service, a [ManifestProblem] a slug of its file's path.
+// Service, a [Mesh] those of the ConfigMap with its root certificates, a
+// [ManifestProblem] a slug of its file's path, an [UnreadKind] the kind that it speaks of.
 package internalv1
 
 import "github.com/meshweir/meshweir/schemas/resource"
@@ -19,6 +20,10 @@ const (
 	KindCertificate = "Certificate"
 	// KindGatewayEndpoint is the kind of a [GatewayEndpoint].
 	KindGatewayEndpoint = "GatewayEndpoint"
+	// KindMesh is the kind of a [Mesh].
+	KindMesh = "Mesh"
 	// KindManifestProblem is the kind of a [ManifestProblem].
 	KindManifestProblem = "ManifestProblem"
+	// KindUnreadKind is the kind of an [UnreadKind].
+	KindUnreadKind = "UnreadKind"
 )

@@ -25,6 +25,4 @@ type GatewayEndpointSpec struct {
 	Locality string `json:"locality,omitempty"`
 	// Selector is the Service's selector: the labels of the gateway's Pods. None means {istio: eastwestgateway}.
 	Selector map[string]string `json:"selector,omitempty"`
-	// TrustRoots are the SHA-256 fingerprints, in lower-case hexadecimal and sorted, of the root certificates that the cluster's mesh trusts. None means unknown.
-	TrustRoots []string `json:"trustRoots,omitempty"`
 }

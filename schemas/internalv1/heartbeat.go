@@ -6,9 +6,9 @@ import "time"
 type Heartbeat struct {
 	// Version of Meshweir that the agent runs.
 	Version string `json:"version"`
-	// Source is "files".
+	// Source is "files" or "kubernetes".
 	Source string `json:"source"`
-	// Holder is who works for the cluster: "host:folder". Empty means that it is not known.
+	// Holder is who works for the cluster: "host:folder", or "lease namespace/name". Empty means that it is not known.
 	Holder string `json:"holder,omitempty"`
 	// StartedAt is when the agent was made.
 	StartedAt time.Time `json:"started_at"`
@@ -20,6 +20,8 @@ type Heartbeat struct {
 	Objects map[string]int `json:"objects,omitempty"`
 	// Unknown counts the objects that are not taken, by "Kind[.group]".
 	Unknown map[string]int `json:"unknown,omitempty"`
+	// Unread says, by "Kind[.group]", why kinds cannot be read. What is known of them may be old.
+	Unread map[string]string `json:"unread,omitempty"`
 	// Problems is the number of ManifestProblems in the snapshot.
 	Problems int `json:"problems"`
 	// Results counts the objects of the output by what became of them.

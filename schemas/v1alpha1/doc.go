@@ -8,6 +8,8 @@
 // +kubebuilder:object:generate=false
 package v1alpha1
 
+//go:generate go tool controller-gen crd paths=. output:crd:dir=../../deploy/k8s/crds
+
 import "github.com/meshweir/meshweir/schemas/resource"
 
 // APIVersion is the apiVersion of every resource of this package.
@@ -24,7 +26,7 @@ const (
 	// ConditionInputMissing is True while a cluster that the resource's configuration was made from
 	// has not been seen: what stands in the clusters is held as it is. It is absent otherwise.
 	ConditionInputMissing = "InputMissing"
-	// ConditionTrustMismatch is True when clusters that should reach one another have no root certificate in common. It is absent otherwise.
+	// ConditionTrustMismatch is True when clusters that should reach one another have no root certificate in common, and Unknown when their roots are. It is absent otherwise.
 	ConditionTrustMismatch = "TrustMismatch"
 )
 
@@ -34,6 +36,10 @@ const (
 	ReasonClusterMissing = "ClusterMissing"
 	// ReasonRootsDiffer is the reason of TrustMismatch: the message names the clusters.
 	ReasonRootsDiffer = "RootsDiffer"
+	// ReasonRootsUnknown is the reason of TrustMismatch when it is Unknown: the message names the clusters.
+	ReasonRootsUnknown = "RootsUnknown"
+	// ReasonClusterNotFound is the reason of ResolvedRefs=False when a cluster that is named is not there, or has nothing of what is selected in it.
+	ReasonClusterNotFound = "ClusterNotFound"
 	// ReasonHostConflict is the reason of Accepted=False when an older resource has the host, or the namespace and name in another cluster.
 	ReasonHostConflict = "HostConflict"
 	// ReasonNoServices is the reason of ResolvedRefs=False when no cluster has a Service that is selected.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
-	"github.com/meshweir/meshweir/services/agent/folder"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // Agent works for one cluster.
@@ -20,7 +20,7 @@ type Agent struct {
 	names  names
 	vitals *vitals
 	// open reaches the cluster; it is called when Run begins.
-	open func() (cluster, error)
+	open func() (cluster.Cluster, error)
 }
 
 // New returns the agent of a cluster. Nothing is read or written before Run.
@@ -38,12 +38,13 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making an agent: %w", err)
 	}
-	return &Agent{log: log, store: store, cfg: cfg, names: n, vitals: v, open: func() (cluster, error) {
-		return folder.Open(log, folder.Config{Dir: cfg.Dir, Cluster: cfg.Cluster, Rescan: cfg.Rescan, MaxObjectBytes: cfg.MaxObjectBytes})
-	}}, nil
+	return &Agent{
+		log: log, store: store, cfg: cfg, names: n, vitals: v,
+		open: func() (cluster.Cluster, error) { return cfg.open(log) },
+	}, nil
 }
 
-// Run works until ctx ends. It returns an error when the cluster's folder
+// Run works until ctx ends, while no other replica does. It returns an error when the cluster
 // cannot be had, one that wraps [ErrHeld] when another agent works for the
 // cluster, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
 // Redis may come and go.
@@ -53,11 +54,25 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("starting the agent of %q: %w", a.cfg.Cluster, err)
 	}
 	defer target.Close()
+	return target.Lead(ctx, func(ctx context.Context) error {
+		a.vitals.begin()
+		return a.work(ctx, target)
+	}, func(leader string) {
+		a.vitals.wait(leader)
+		a.log.InfoContext(ctx, "another replica works for the cluster", "leader", leader)
+	})
+}
+
+// work works for the cluster until ctx ends.
+func (a *Agent) work(ctx context.Context, target cluster.Cluster) error {
 	uid, err := target.Identity(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("identifying cluster %q: %w", a.cfg.Cluster, err)
 	}
-	a.log.InfoContext(ctx, "agent started", "identity", uid, "dir", a.cfg.Dir)
+	a.log.InfoContext(ctx, "agent started", "identity", uid, "source", a.cfg.source(), "dir", a.cfg.Dir)
 
 	if err := a.takeOver(ctx, uid); err != nil || ctx.Err() != nil {
 		return err
@@ -79,11 +94,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil while the cluster's state is in Redis and current.
+// Ready returns nil while the cluster's state is in Redis and current, or another replica sees to that.
 func (a *Agent) Ready(context.Context) error {
 	a.vitals.mu.Lock()
 	defer a.vitals.mu.Unlock()
 	switch {
+	case a.vitals.leader != "":
+		return nil
 	case a.vitals.publishErr != nil:
 		return fmt.Errorf("publishing the snapshot: %w", a.vitals.publishErr)
 	case a.vitals.beat.Outage != "":

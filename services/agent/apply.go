@@ -20,7 +20,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
-	"github.com/meshweir/meshweir/services/agent/folder"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // applier makes the cluster equal to its output.
@@ -29,7 +29,7 @@ type applier struct {
 	cfg     Config
 	names   names
 	vitals  *vitals
-	target  cluster
+	target  cluster.Cluster
 	store   *keyspace.Store
 	outputs *keyspace.Replica[content]
 	// published says what the snapshot holds of what was applied.
@@ -46,7 +46,7 @@ type applier struct {
 	failures int
 }
 
-func (a *Agent) newApplier(target cluster, snapshot, reports *keyspace.Owned, published *publications) (*applier, error) {
+func (a *Agent) newApplier(target cluster.Cluster, snapshot, reports *keyspace.Owned, published *publications) (*applier, error) {
 	p := &applier{
 		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: snapshot, reports: reports,
 		store: a.store, published: published,
@@ -232,7 +232,7 @@ func (p *applier) do(ctx context.Context, s step) error {
 	case remove:
 		err = p.target.Delete(ctx, s.key)
 	}
-	isConflict := errors.Is(err, folder.ErrConflict)
+	isConflict := errors.Is(err, cluster.ErrConflict)
 	record := s.result(err, isConflict)
 	if s.verb == remove && err == nil {
 		delete(p.reported, s.key)

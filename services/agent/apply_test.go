@@ -21,6 +21,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -83,12 +84,12 @@ func TestNothingIsTakenAwayBecauseItIsUnknown(t *testing.T) {
 
 // slow is a cluster whose changes are seen only once it is told so.
 type slow struct {
-	cluster
+	cluster.Cluster
 	seen chan struct{} // closed when changes may be seen
 }
 
 func (s *slow) Run(ctx context.Context, recall snapshot.Recall, deliver func(snapshot.Delivery)) error {
-	return s.cluster.Run(ctx, recall, func(d snapshot.Delivery) {
+	return s.Cluster.Run(ctx, recall, func(d snapshot.Delivery) {
 		if !d.Synced {
 			select {
 			case <-s.seen:
@@ -105,7 +106,7 @@ func TestNothingIsTakenAwayThatRedisForgotBeforeItWasInTheSnapshot(t *testing.T)
 	seen := make(chan struct{})
 	x.startWith(func(a *Agent) {
 		open := a.open
-		a.open = func() (cluster, error) {
+		a.open = func() (cluster.Cluster, error) {
 			target, err := open()
 			return &slow{target, seen}, err
 		}
@@ -300,7 +301,7 @@ func TestRefusedStatusesAreSaidInTheSnapshot(t *testing.T) {
 
 // failing is a cluster that does not take what is applied a few times.
 type failing struct {
-	cluster
+	cluster.Cluster
 	left atomic.Int32
 }
 
@@ -308,7 +309,7 @@ func (f *failing) Apply(ctx context.Context, object *unstructured.Unstructured) 
 	if f.left.Add(-1) >= 0 {
 		return errors.New("the disk is full")
 	}
-	return f.cluster.Apply(ctx, object)
+	return f.Cluster.Apply(ctx, object)
 }
 
 func TestLookingAtTheReportsLeavesTheNextAttemptAlone(t *testing.T) {
@@ -317,9 +318,9 @@ func TestLookingAtTheReportsLeavesTheNextAttemptAlone(t *testing.T) {
 	x.output(map[string]string{routeKey: route("a.example.com")})
 	x.startWith(func(a *Agent) {
 		open := a.open
-		a.open = func() (cluster, error) {
+		a.open = func() (cluster.Cluster, error) {
 			target, err := open()
-			f := &failing{cluster: target}
+			f := &failing{Cluster: target}
 			f.left.Store(3)
 			return f, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -12,14 +13,19 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/agent/cluster"
+	"github.com/meshweir/meshweir/services/agent/folder"
+	"github.com/meshweir/meshweir/services/agent/kubernetes"
 )
 
 // Config says which cluster an [Agent] works for.
 type Config struct {
 	// Cluster is the cluster's name: lower-case letters, digits, '-' and '.'. Required.
 	Cluster string
-	// Dir is the directory that holds the cluster's folder of manifests, and the folder "applied". Required.
+	// Dir is the directory that holds the cluster's folder of manifests, and the folder "applied". Required, or Kubernetes.
 	Dir string
+	// Kubernetes says how a real cluster is reached. Default none: the cluster is a folder.
+	Kubernetes *kubernetes.Config
 	// Version of Meshweir, for the heartbeat. Default "unknown".
 	Version string
 	// Coalesce is how long a change waits for others to be published with it. Default 20 ms.
@@ -45,8 +51,8 @@ type Config struct {
 func (c Config) beatTTL() time.Duration { return 3 * c.Beat }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Dir == "" {
-		return c, errors.New("configuring an agent: Dir, the directory of the clusters' folders, is missing")
+	if (c.Dir == "") == (c.Kubernetes == nil) {
+		return c, errors.New("configuring an agent: want either Dir, the directory of the clusters' folders, or Kubernetes, how a real one is reached")
 	}
 	if _, err := keyspace.NewName(snapshotKind, c.Cluster); err != nil {
 		return c, fmt.Errorf("configuring an agent: %w", err)
@@ -72,4 +78,30 @@ func (c Config) withDefaults() (Config, error) {
 		c.Meter = metricnoop.Meter{}
 	}
 	return c, nil
+}
+
+// open reaches the cluster.
+func (c Config) open(log *slog.Logger) (cluster.Cluster, error) {
+	if c.Kubernetes == nil {
+		return folder.Open(log, folder.Config{Dir: c.Dir, Cluster: c.Cluster, Rescan: c.Rescan, MaxObjectBytes: c.MaxObjectBytes})
+	}
+	k := *c.Kubernetes
+	k.MaxObjectBytes = c.MaxObjectBytes
+	return kubernetes.Open(log, k)
+}
+
+// source is the heartbeat's word for the kind of cluster.
+func (c Config) source() string {
+	if c.Kubernetes != nil {
+		return "kubernetes"
+	}
+	return "files"
+}
+
+// holder tells the agents of one cluster apart. An agent that was killed and starts again is the same one, and so is a replica.
+func (c Config) holder() string {
+	if c.Kubernetes != nil {
+		return c.Kubernetes.Holder()
+	}
+	return folderHolder(c.Dir)
 }

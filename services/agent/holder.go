@@ -15,8 +15,8 @@ import (
 // ErrHeld says that another agent works for the cluster.
 var ErrHeld = errors.New("another agent works for this cluster")
 
-// holder tells the agents of one cluster apart. An agent that was killed and starts again is the same one.
-func holder(dir string) string {
+// folderHolder names the agent of a folder.
+func folderHolder(dir string) string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"

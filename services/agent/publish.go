@@ -127,12 +127,13 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 	n := len(changes.Set) + len(changes.Deleted)
 	p.pending += n
 	p.vitals.changes.Add(ctx, int64(n))
-	p.count(ctx, d.Unknown)
+	p.count(ctx, d)
 	p.onChange()
 }
 
 // count keeps the numbers of the heartbeat, and says once when there are kinds that are not taken.
-func (p *publisher) count(ctx context.Context, unknown map[string]int) {
+func (p *publisher) count(ctx context.Context, d snapshot.Delivery) {
+	unknown := d.Unknown
 	kinds := p.builder.Kinds()
 	var isNew bool
 	p.vitals.update(func(b *internalv1.Heartbeat) {
@@ -140,7 +141,7 @@ func (p *publisher) count(ctx context.Context, unknown map[string]int) {
 			_, known := b.Unknown[kind]
 			isNew = isNew || !known
 		}
-		b.Objects, b.Unknown = kinds, unknown
+		b.Objects, b.Unknown, b.Unread = kinds, unknown, d.Unread
 		b.Problems = kinds[internalv1.KindManifestProblem+"."+resource.InternalGroup]
 	})
 	if isNew {

@@ -10,13 +10,12 @@ import (
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
-// recall returns what the stored snapshot holds of files. It waits for Redis.
-func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, error) {
+// recall returns what the stored snapshot holds of what is wanted, see [snapshot.Recall]. It waits for Redis.
+func (a *Agent) recall(ctx context.Context, wanted func(resource.Key, string) bool) ([]snapshot.Object, error) {
 	type stored struct {
 		file  string
 		value []byte
 	}
-	a.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", files)
 	var objects []snapshot.Object
 	err := keyspace.Once(ctx, a.store, keyspace.ReplicaConfig[stored]{
 		Names: []keyspace.Name{a.names.snapshot},
@@ -32,7 +31,7 @@ func (a *Agent) recall(ctx context.Context, files []string) ([]snapshot.Object, 
 	}, func(v keyspace.View[stored]) {
 		for text, s := range v.All(a.names.snapshot) {
 			key, err := resource.ParseKey(text)
-			if err == nil && slices.Contains(files, s.file) {
+			if err == nil && wanted(key, s.file) {
 				objects = append(objects, snapshot.Object{Key: key, Value: s.value})
 			}
 		}

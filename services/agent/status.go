@@ -9,7 +9,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
-	"github.com/meshweir/meshweir/services/agent/folder"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // applyStatuses makes the statuses stand as they should. Statuses of objects
@@ -32,8 +32,8 @@ func (p *applier) applyStatuses(ctx context.Context, statuses map[resource.Key]m
 		}
 		err := p.target.SetStatus(ctx, key, stamped)
 		switch {
-		case errors.Is(err, folder.ErrGone):
-		case errors.Is(err, folder.ErrConflict):
+		case errors.Is(err, cluster.ErrGone):
+		case errors.Is(err, cluster.ErrConflict):
 			p.log.WarnContext(ctx, "status is not applied", "key", key.String(), "error", err)
 		case err != nil:
 			errs = append(errs, err)

@@ -12,8 +12,10 @@ import (
 
 // vitals is what an agent knows about itself.
 type vitals struct {
-	mu         sync.Mutex // guards what follows
-	beat       internalv1.Heartbeat
+	mu   sync.Mutex // guards what follows
+	beat internalv1.Heartbeat
+	// leader is the replica that works in this one's place; empty for none.
+	leader     string
 	published  bool
 	publishErr error
 
@@ -22,7 +24,7 @@ type vitals struct {
 }
 
 func newVitals(cfg Config) (*vitals, error) {
-	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: "files", Holder: holder(cfg.Dir), StartedAt: time.Now().UTC()}}
+	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: cfg.source(), Holder: cfg.holder(), StartedAt: time.Now().UTC()}}
 	var errs [3]error
 	v.changes, errs[0] = cfg.Meter.Int64Counter("meshweir.agent.changes", metric.WithDescription("Objects of the snapshot that were set or deleted."))
 	v.applied, errs[1] = cfg.Meter.Int64Counter("meshweir.agent.applied", metric.WithDescription("Objects of the output that were acted on, by result."))
@@ -50,6 +52,16 @@ func (v *vitals) setOutage(err error, since time.Time) (news bool) {
 	v.beat.Outage, v.beat.OutageSince = why, since.UTC()
 	return news
 }
+
+// wait notes that another replica works for the cluster.
+func (v *vitals) wait(leader string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.leader, v.published, v.publishErr = leader, false, nil
+}
+
+// begin notes that this replica does.
+func (v *vitals) begin() { v.wait("") }
 
 // setPublished notes how the last publication ended. It reports whether it was the first that went well.
 func (v *vitals) setPublished(err error) (first bool) {

@@ -12,6 +12,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // Object is one decoded object of a snapshot.
@@ -37,11 +38,14 @@ type Engine struct {
 	graph    *graph.Graph
 	gateways *gatewayapi.Translator
 	globals  *globalservice.Translator
+	spaces   *workspace.Spaces
 	hold     *hold.Hold
 	units    *graph.Query[unit, product]
 	products map[unit]product
 	objects  layer
 	statuses layer
+	// complete are the clusters of which all is known, and deregistered those that are no part of the fleet.
+	complete, deregistered map[string]bool
 	// turned are the clusters that became complete, or ceased to be, since the last Update.
 	turned map[string]bool
 	// unwatched are the units that ceased to exist since the last Update.
@@ -49,7 +53,7 @@ type Engine struct {
 }
 
 // unit is one independent part of a translation. Ref is the object that it
-// translates; of a GlobalService, without the cluster; of a whole cluster, without the key.
+// translates; of a GlobalService or Workspace, without the cluster; of a whole cluster, without the key.
 type unit struct {
 	kind string
 	ref  inventory.Ref
@@ -61,6 +65,7 @@ const (
 	unitGateway  = "gateway"
 	unitRoute    = "route"
 	unitGlobal   = "global service"
+	unitSpace    = "workspace"
 	unitEastWest = "east-west gateways"
 	unitHeld     = "held objects"
 )
@@ -75,11 +80,12 @@ func NewEngine() *Engine {
 	g := graph.New()
 	inv := inventory.New(g)
 	h := hold.New(g, inv)
-	globals := globalservice.New(g, inv, h)
+	spaces := workspace.New(g, inv, h)
+	globals := globalservice.New(g, inv, h, spaces)
 	e := &Engine{
-		inv: inv, graph: g, hold: h, globals: globals, gateways: gatewayapi.New(g, inv, h, globals),
+		inv: inv, graph: g, hold: h, spaces: spaces, globals: globals, gateways: gatewayapi.New(g, inv, h, spaces, globals),
 		products: map[unit]product{}, objects: newLayer(), statuses: newLayer(),
-		turned: map[string]bool{}, unwatched: map[unit]bool{},
+		complete: map[string]bool{}, deregistered: map[string]bool{}, turned: map[string]bool{}, unwatched: map[unit]bool{},
 	}
 	e.units = graph.NewQuery(g, "unit", e.translate, nil)
 	return e
@@ -90,16 +96,23 @@ func NewEngine() *Engine {
 // output, and what others were made from it is held. Objects may be told of
 // before the cluster is complete, and are remembered when it ceases to be.
 func (e *Engine) SetComplete(cluster string, complete bool) {
-	if e.inv.Complete(cluster) == complete {
+	e.complete[cluster] = complete
+	e.show(cluster)
+}
+
+// show makes a cluster visible while it is complete and not deregistered.
+func (e *Engine) show(cluster string) {
+	visible := e.complete[cluster] && !e.deregistered[cluster]
+	if e.inv.Complete(cluster) == visible {
 		return
 	}
-	for _, ref := range e.inv.SetComplete(cluster, complete) {
+	for _, ref := range e.inv.SetComplete(cluster, visible) {
 		e.follow(ref)
 	}
 	for _, kind := range []string{unitEastWest, unitHeld} {
-		e.watch(unit{kind, inventory.Ref{Cluster: cluster}}, complete)
+		e.watch(unit{kind, inventory.Ref{Cluster: cluster}}, visible)
 	}
-	e.turned[cluster] = complete
+	e.turned[cluster] = visible
 }
 
 // Apply tells of changes of the objects of a cluster.
@@ -136,8 +149,21 @@ func (e *Engine) Replace(cluster string, objects map[string]Object) {
 	e.Apply(cluster, changes...)
 }
 
-// SetDeregistered names the clusters that are expected no more: what was made from them is not held.
-func (e *Engine) SetDeregistered(clusters ...string) { e.inv.SetDeregistered(clusters) }
+// SetDeregistered names the clusters that are no part of the fleet, whatever was told of them: nothing is made from
+// them or for them, and what was made from them is not held.
+func (e *Engine) SetDeregistered(clusters ...string) {
+	e.inv.SetDeregistered(clusters)
+	before := e.deregistered
+	e.deregistered = map[string]bool{}
+	for _, cluster := range clusters {
+		e.deregistered[cluster] = true
+	}
+	for _, names := range []map[string]bool{before, e.deregistered} {
+		for cluster := range names {
+			e.show(cluster)
+		}
+	}
+}
 
 // Runs returns how often each kind of computation ran, by its name. It is for tests and metrics.
 func (e *Engine) Runs() map[string]int { return e.graph.Runs() }
@@ -150,10 +176,12 @@ func (e *Engine) follow(ref inventory.Ref) {
 		e.watch(unit{unitClass, ref}, exists)
 	case ref.Key.Group == resource.GatewayGroup && ref.Key.Kind == "Gateway":
 		e.watch(unit{unitGateway, ref}, exists)
-	case ref.Key.Group == resource.GatewayGroup && ref.Key.Kind == "HTTPRoute":
+	case ref.Key.Group == resource.GatewayGroup && (ref.Key.Kind == "HTTPRoute" || ref.Key.Kind == "GRPCRoute"):
 		e.watch(unit{unitRoute, ref}, exists)
 	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindGlobalService:
 		e.watch(unit{unitGlobal, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
+	case ref.Key.Group == resource.Group && ref.Key.Kind == v1alpha1.KindWorkspace:
+		e.watch(unit{unitSpace, inventory.Ref{Key: ref.Key}}, e.inv.Anywhere(ref.Key))
 	}
 }
 
@@ -178,6 +206,8 @@ func (e *Engine) translate(r *graph.Reader, u unit) product {
 		p.statuses = e.gateways.TranslateRoute(r, u.ref)
 	case unitGlobal:
 		p.objects, p.statuses = e.globals.Translate(r, globalservice.Name{Namespace: u.ref.Key.Namespace, Name: u.ref.Key.Name})
+	case unitSpace:
+		p.statuses = e.spaces.Translate(r, u.ref.Key.Name)
 	case unitEastWest:
 		p.objects = e.globals.TranslateEastWest(r, u.ref.Cluster)
 	case unitHeld:

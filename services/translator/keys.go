@@ -9,11 +9,16 @@ const (
 	statusKind   = "status"
 )
 
+// RegistryName is the keyspace that holds a Membership for each cluster that an operator registered or deregistered.
+const RegistryName keyspace.Name = registryKind + "/clusters"
+
+const registryKind = "registry"
+
 // Group is the consumer group in which the replicas of the translator share the events.
 const Group = "translator"
 
 // ReadKinds are the kinds of the keyspaces that the translator follows.
-func ReadKinds() []string { return []string{snapshotKind} }
+func ReadKinds() []string { return []string{snapshotKind, registryKind} }
 
 // target is where what one cluster should have is written.
 type target struct {

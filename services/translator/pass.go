@@ -2,17 +2,23 @@ package translator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
-// input is one object of a snapshot.
+// input is one value of a keyspace that is followed: an object of a snapshot, or what the registry says of a cluster.
 type input struct {
 	Object
+	// membership is what the registry says.
+	membership internalv1.Membership
 	// applied is the position of the output that the object was applied from; zero for an object that Meshweir did not write.
 	applied keyspace.Position
 }
@@ -25,8 +31,14 @@ func (i input) appliedKind() string {
 	return outputKind
 }
 
-// decode never refuses: an object that cannot be read is reported on the object itself.
+// decode never refuses an object: one that cannot be read is reported on the object itself. Of a cluster whose entry in
+// the registry cannot be read, the last one counts.
 func (t *Translator) decode(key string, value []byte) (input, error) {
+	if !strings.Contains(key, "/") { // the name of a cluster, and so of the registry: all that a snapshot holds has a slash
+		var m internalv1.Membership
+		err := json.Unmarshal(value, &m)
+		return input{membership: m}, err
+	}
 	object, err := Decode(key, value)
 	if err != nil {
 		t.log.Debug("an object cannot be read and counts as absent", "key", key, "error", err)
@@ -43,7 +55,7 @@ func appliedFrom(value []byte) keyspace.Position {
 	return p
 }
 
-// changed notes a step of a snapshot. What no event tells of asks for a pass itself.
+// changed notes a step of a keyspace that is followed. What no event tells of asks for a pass itself.
 func (t *Translator) changed(e keyspace.Event[input]) {
 	t.mu.Lock()
 	t.pending = append(t.pending, e)
@@ -113,8 +125,34 @@ func (t *Translator) refresh(ctx context.Context) error {
 	return err
 }
 
-// tell hands one step of a snapshot to the engine.
+// tell hands one step of a keyspace to the engine.
 func (t *Translator) tell(e keyspace.Event[input]) {
+	switch e.Name.Kind() {
+	case snapshotKind:
+		t.tellSnapshot(e)
+	case registryKind:
+		t.tellRegistry(e)
+	}
+	if e.Meta.Exists() {
+		t.inputs[e.Name] = e.Meta.Position
+	} else {
+		delete(t.inputs, e.Name)
+	}
+}
+
+// tellRegistry says who is deregistered. A registry that Redis forgot names nobody: then everybody is expected.
+func (t *Translator) tellRegistry(e keyspace.Event[input]) {
+	for _, c := range e.Changes {
+		if c.HasNew && c.New.membership.State == internalv1.Deregistered {
+			t.deregistered[c.Key] = true
+		} else {
+			delete(t.deregistered, c.Key)
+		}
+	}
+	t.engine.SetDeregistered(slices.Sorted(maps.Keys(t.deregistered))...)
+}
+
+func (t *Translator) tellSnapshot(e keyspace.Event[input]) {
 	cluster := e.Name.Instance()
 	if !e.Meta.Complete {
 		// What is absent from now on is unknown, not gone.
@@ -130,11 +168,6 @@ func (t *Translator) tell(e keyspace.Event[input]) {
 	t.engine.Apply(cluster, changes...)
 	if e.Meta.Complete {
 		t.engine.SetComplete(cluster, true)
-	}
-	if e.Meta.Exists() {
-		t.inputs[e.Name] = e.Meta.Position
-	} else {
-		delete(t.inputs, e.Name)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 // refer to one another, collide, and are changed and deleted again.
 func anyObject(r *rand.Rand) manifest {
 	makers := []func(*rand.Rand) manifest{
-		anyGateway, anyRoute, anyRoute, anyRoute, anyService, anyService, anyGlobalService, anyGlobalService,
-		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyBroken,
+		anyGateway, anyRoute, anyRoute, anyRoute, anyGRPCRoute, anyGRPCRoute, anyService, anyService, anyGlobalService, anyGlobalService,
+		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyWorkspace, anyBroken,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -69,8 +69,9 @@ func anyBackend(r *rand.Rand) map[string]any {
 	return backend
 }
 
-func anyRoute(r *rand.Rand) manifest {
-	var parents, hostnames, rules []any
+// anyRouteOf returns a route of a kind with these rules.
+func anyRouteOf(r *rand.Rand, kind string, rules []any) manifest {
+	var parents, hostnames []any
 	for range 1 + r.IntN(2) {
 		parent := map[string]any{"name": pick(r, "g1", "g2"), "namespace": pick(r, "ingress", "a")}
 		if r.IntN(4) == 0 {
@@ -81,6 +82,29 @@ func anyRoute(r *rand.Rand) manifest {
 	for range r.IntN(3) {
 		hostnames = append(hostnames, anyHost(r))
 	}
+	spec := manifest{"parentRefs": parents, "hostnames": hostnames, "rules": rules}
+	return object("gateway.networking.k8s.io/v1", kind, anyNamespaceName(r), pick(r, "r1", "r2", "r3"), spec, r)
+}
+
+func anyGRPCRoute(r *rand.Rand) manifest {
+	var rules []any
+	for range r.IntN(3) {
+		rule := map[string]any{"backendRefs": []any{anyBackend(r), anyBackend(r)}}
+		if r.IntN(3) > 0 {
+			rule["matches"] = []any{map[string]any{"method": map[string]any{
+				"type": pick(r, "Exact", "Exact", "RegularExpression"), "service": pick(r, "", "Cart", "Stock"), "method": pick(r, "", "Get", "("),
+			}}}
+		}
+		if r.IntN(4) == 0 {
+			rule["filters"] = []any{map[string]any{"type": "RequestMirror", "requestMirror": map[string]any{"backendRef": anyBackend(r)}}}
+		}
+		rules = append(rules, rule)
+	}
+	return anyRouteOf(r, "GRPCRoute", rules)
+}
+
+func anyRoute(r *rand.Rand) manifest {
+	var rules []any
 	for range 1 + r.IntN(2) {
 		rule := map[string]any{"matches": []any{map[string]any{"path": map[string]any{
 			"type": pick(r, "Exact", "PathPrefix", "PathPrefix"), "value": pick(r, "/", "/p", "/p/q"),
@@ -98,12 +122,11 @@ func anyRoute(r *rand.Rand) manifest {
 		}
 		rules = append(rules, rule)
 	}
-	spec := manifest{"parentRefs": parents, "hostnames": hostnames, "rules": rules}
-	return object("gateway.networking.k8s.io/v1", "HTTPRoute", anyNamespaceName(r), pick(r, "r1", "r2", "r3"), spec, r)
+	return anyRouteOf(r, "HTTPRoute", rules)
 }
 
 func anyService(r *rand.Rand) manifest {
-	spec := manifest{"ports": []any{map[string]any{"port": pick(r, 80, 80, 81)}}}
+	spec := manifest{"ports": []any{map[string]any{"port": pick(r, 80, 80, 81), "name": pick(r, "", "", "http", "grpc")}}}
 	o := object("v1", "Service", pick(r, "a", "b"), pick(r, "s1", "s2", "s3"), spec, r)
 	o["metadata"].(map[string]any)["labels"] = map[string]any{"app": pick(r, "x", "y")}
 	return o
@@ -126,12 +149,15 @@ func anyGlobalService(r *rand.Rand) manifest {
 	if r.IntN(2) == 0 {
 		selector = map[string]any{"labels": map[string]any{"app": pick(r, "x", "y")}}
 	}
+	if r.IntN(4) == 0 {
+		selector["ports"] = []any{map[string]any{"name": "http", "servicePort": pick[any](r, 80, "grpc")}}
+	}
 	if r.IntN(3) == 0 {
 		selector["clusters"] = []any{pick(r, "east", "west")}
 	}
 	spec := manifest{
 		"host": pick(r, "g1.global", "g2.global", "bad"), "services": []any{selector},
-		"ports": []any{map[string]any{"name": "http", "port": pick(r, 80, 81)}},
+		"ports": []any{map[string]any{"name": "http", "port": pick(r, 80, 81), "protocol": pick(r, "HTTP", "GRPC", "HTTP2", "TCP"), "servicePort": pick[any](r, 0, 80, "http")}},
 	}
 	if r.IntN(3) == 0 {
 		spec["clientClusters"] = []any{pick(r, "*", "mgmt", "west")}
@@ -140,7 +166,7 @@ func anyGlobalService(r *rand.Rand) manifest {
 }
 
 func anyGrant(r *rand.Rand) manifest {
-	group, kind := "gateway.networking.k8s.io", pick(r, "HTTPRoute", "HTTPRoute", "Gateway")
+	group, kind := "gateway.networking.k8s.io", pick(r, "HTTPRoute", "HTTPRoute", "GRPCRoute", "Gateway")
 	to := pick(r, map[string]any{"group": "", "kind": "Service"}, map[string]any{"group": "meshweir.io", "kind": "GlobalService"}, map[string]any{"group": "", "kind": "Secret"})
 	spec := manifest{"from": []any{map[string]any{"group": group, "kind": kind, "namespace": anyNamespaceName(r)}}, "to": []any{to}}
 	return object("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", pick(r, "a", "b"), pick(r, "one", "two"), spec, r)
@@ -157,7 +183,11 @@ func anyCertificate(r *rand.Rand) manifest {
 }
 
 func anyEndpoint(r *rand.Rand) manifest {
-	spec := manifest{"network": "n", "locality": pick(r, "", "eu/a"), "trustRoots": pick(r, []any{}, []any{"aa"}, []any{"bb"})}
+	if r.IntN(3) == 0 {
+		spec := manifest{"trustRoots": pick(r, []any{}, []any{"aa"}, []any{"bb"}, []any{"aa", "bb"})}
+		return object("internal.meshweir.io/v1", "Mesh", "istio-system", "istio-ca-root-cert", spec, r)
+	}
+	spec := manifest{"network": "n", "locality": pick(r, "", "eu/a")}
 	if r.IntN(3) > 0 {
 		spec["addresses"] = []any{pick(r, "192.0.2.9", "192.0.2.8")}
 	}
@@ -175,11 +205,35 @@ func anyConfigMap(r *rand.Rand) manifest {
 	return o
 }
 
+func anyWorkspace(r *rand.Rand) manifest {
+	name, spec := pick(r, "default", "w1", "w2"), manifest{}
+	if name != "default" {
+		member := map[string]any{"namespaces": []any{pick(r, "a", "b", "ingress", "eastwest", "*")}}
+		if r.IntN(3) == 0 {
+			member = map[string]any{"labels": map[string]any{"team": "t"}}
+		}
+		if r.IntN(4) == 0 {
+			member["clusters"] = []any{pick(r, "east", "west")}
+		}
+		spec["members"] = []any{member}
+	}
+	for _, side := range []string{"exports", "imports"} {
+		if r.IntN(3) > 0 {
+			share := map[string]any{"workspace": pick(r, "*", "default", "w1", "w2")}
+			if r.IntN(3) == 0 {
+				share["kinds"] = []any{pick(r, "GlobalService", "Service", "Gateway")}
+			}
+			spec[side] = []any{share}
+		}
+	}
+	return object("meshweir.io/v1alpha1", "Workspace", "", name, spec, r)
+}
+
 // anyBroken returns an object that cannot be read.
 func anyBroken(r *rand.Rand) manifest {
-	o := pick(r, anyGateway, anyRoute, anyService, anyGlobalService, anyEndpoint)(r)
+	o := pick(r, anyGateway, anyRoute, anyGRPCRoute, anyService, anyGlobalService, anyEndpoint, anyWorkspace)(r)
 	spec := o["spec"].(map[string]any)
-	for _, field := range []string{"listeners", "rules", "ports", "addresses"} {
+	for _, field := range []string{"listeners", "rules", "ports", "addresses", "members"} {
 		if _, ok := spec[field]; ok {
 			spec[field] = "broken"
 		}

@@ -27,9 +27,9 @@ type Config struct {
 	Meter  metric.Meter
 }
 
-// Translator is the loop around an [Engine]: it follows the snapshots, shares
-// their events with the other translators, and keeps the outputs equal to what
-// the engine says.
+// Translator is the loop around an [Engine]: it follows the snapshots and the
+// registry, shares their events with the other translators, and keeps the
+// outputs equal to what the engine says.
 type Translator struct {
 	log     *slog.Logger
 	store   *keyspace.Store
@@ -47,6 +47,8 @@ type Translator struct {
 	targets map[string]*target
 	// seen is how far clusters have applied their output and status, as far as no writer was told.
 	seen map[keyspace.Name]keyspace.Position
+	// deregistered are the clusters that the registry says are no part of the fleet.
+	deregistered map[string]bool
 }
 
 // New returns a translator that works once Run runs. The clients stay the caller's to close.
@@ -54,10 +56,11 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 	t := &Translator{
 		log: log, store: store,
 		engine: NewEngine(), inputs: keyspace.Vector{}, targets: map[string]*target{}, seen: map[keyspace.Name]keyspace.Position{},
+		deregistered: map[string]bool{},
 	}
 	var err error
 	t.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[input]{
-		Kinds: ReadKinds(), Decode: t.decode, OnChange: t.changed,
+		Names: []keyspace.Name{RegistryName}, Kinds: ReadKinds(), Decode: t.decode, OnChange: t.changed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a translator: %w", err)

@@ -10,7 +10,7 @@ import (
 type Inputs struct {
 	// Clusters are the snapshots by the cluster's name.
 	Clusters map[string]Cluster
-	// Deregistered are the clusters that are expected no more. Default: none.
+	// Deregistered are the clusters that are no part of the fleet, as if Clusters did not name them, and expected no more. Default: none.
 	Deregistered []string
 }
 

@@ -3,11 +3,16 @@
 //
 //	go run ./test/parts
 //
-// It exits with 1 when a part that MESHWEIR_REQUIRE lists is missing.
+// It exits with 1 when a part that MESHWEIR_REQUIRE lists is missing. Some parts
+// it builds, at the versions that the modules nested in test pin, into the user's
+// cache ($XDG_CACHE_HOME/meshweir/parts), where the tests find them:
+//
+//	go run ./test/parts -build kube-apiserver,etcd,kubectl
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -22,13 +27,19 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	names := flag.String("build", "", "`parts` to build, where the cache has not got them yet, separated by commas")
+	flag.Parse()
+	do := list
+	if *names != "" {
+		do = func(ctx context.Context, out io.Writer) error { return build(ctx, out, *names) }
+	}
+	if err := do(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "parts:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func list(ctx context.Context, out io.Writer) error {
 	required, err := part.Required()
 	if err != nil {
 		return err

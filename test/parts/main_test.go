@@ -11,7 +11,7 @@ import (
 func TestListsEveryPart(t *testing.T) {
 	t.Setenv(part.RequireVariable, "")
 	var out bytes.Buffer
-	if err := run(t.Context(), &out); err != nil {
+	if err := list(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range part.Names() {
@@ -24,7 +24,7 @@ func TestListsEveryPart(t *testing.T) {
 func TestFailsWhenARequiredPartIsMissing(t *testing.T) {
 	t.Setenv(part.RequireVariable, "valkey")
 	t.Setenv("MESHWEIR_PART_VALKEY", "/nowhere/valkey-server")
-	err := run(t.Context(), &bytes.Buffer{})
+	err := list(t.Context(), &bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), "/nowhere/valkey-server") {
 		t.Errorf("got %v, want an error that names what was looked for", err)
 	}

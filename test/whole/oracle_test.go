@@ -1,7 +1,7 @@
 package whole
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -18,40 +18,14 @@ import (
 	"github.com/meshweir/meshweir/deploy/compose/demo"
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
-	"github.com/meshweir/meshweir/services/translator"
+	"github.com/meshweir/meshweir/test/oracle"
 )
 
 // wanted is what a full translation of the snapshots gives: cluster → object key → spec.
 func (s *system) wanted() (map[string]map[string]any, error) {
-	var names []keyspace.Name
-	for _, cluster := range demo.Clusters() {
-		names = append(names, keyspace.Name("snapshot/"+cluster))
-	}
-	snapshots := s.values(names...)
-	inputs := translator.Inputs{Clusters: map[string]translator.Cluster{}}
-	for _, name := range names {
-		values, complete := snapshots[name]
-		if !complete {
-			return nil, fmt.Errorf("%s is not complete", name)
-		}
-		cluster := translator.Cluster{Complete: true, Objects: map[string]translator.Object{}}
-		for key, value := range values {
-			cluster.Objects[key], _ = translator.Decode(key, []byte(value)) // the problem is in the object
-		}
-		inputs.Clusters[name.Instance()] = cluster
-	}
-	wanted := map[string]map[string]any{}
-	for cluster, objects := range translator.Translate(inputs).Objects {
-		wanted[cluster] = map[string]any{}
-		for key, value := range objects {
-			var object map[string]any
-			if err := json.Unmarshal(value, &object); err != nil {
-				return nil, err
-			}
-			wanted[cluster][key.String()] = object["spec"]
-		}
-	}
-	return wanted, nil
+	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	defer cancel()
+	return oracle.Wanted(ctx, s.store(), demo.Clusters()...)
 }
 
 // given is what stands in the applied folders: cluster → object key → spec.

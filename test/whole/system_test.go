@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,27 +22,15 @@ import (
 	"github.com/meshweir/meshweir/deploy/compose/demo"
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest/program"
+	"github.com/meshweir/meshweir/test/oracle"
 )
 
 // binaries is the folder that TestMain builds the commands into.
 var binaries string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "meshweir-whole-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binaries = dir
-	command := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "github.com/meshweir/meshweir/services/cmd/...")
-	if out, err := command.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the commands: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(program.Main(m, &binaries, "github.com/meshweir/meshweir/services/cmd/..."))
 }
 
 // system is the running product.
@@ -243,19 +230,9 @@ func (s *system) positions() map[keyspace.Name]keyspace.Position {
 // values reads the whole of keyspaces.
 func (s *system) values(names ...keyspace.Name) map[keyspace.Name]map[string]string {
 	s.t.Helper()
-	found := map[keyspace.Name]map[string]string{}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
-	err := keyspace.Once(ctx, s.store(), keyspace.ReplicaConfig[string]{
-		Names: names, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
-	}, func(v keyspace.View[string]) {
-		for _, name := range names {
-			if !v.Meta(name).Complete {
-				continue
-			}
-			found[name] = maps.Collect(v.All(name))
-		}
-	})
+	found, err := oracle.Values(ctx, s.store(), names...)
 	if err != nil {
 		return nil
 	}

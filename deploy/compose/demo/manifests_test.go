@@ -254,6 +254,8 @@ func newTyped(kind metav1.TypeMeta) metav1.Object {
 		return new(gateway.GatewayClass)
 	case "gateway.networking.k8s.io/v1 HTTPRoute":
 		return new(gateway.HTTPRoute)
+	case "gateway.networking.k8s.io/v1 GRPCRoute":
+		return new(gateway.GRPCRoute)
 	case "gateway.networking.k8s.io/v1beta1 ReferenceGrant":
 		return new(gatewaybeta.ReferenceGrant)
 	case v1alpha1.APIVersion + " " + v1alpha1.KindGlobalService:

@@ -146,6 +146,8 @@ func (c *checks) check(o object) {
 		c.checkGateway(o, v)
 	case *gateway.HTTPRoute:
 		c.checkRoute(o, v)
+	case *gateway.GRPCRoute:
+		c.checkRoute(o, asHTTPRoute(v))
 	case *v1alpha1.GlobalService:
 		c.checkGlobalService(o, v)
 	case *istioObject:

@@ -86,6 +86,20 @@ func (c *checks) checkCertificate(o object, g *gateway.Gateway, listener gateway
 	}
 }
 
+// asHTTPRoute returns what the checks look at in a GRPCRoute; the demo's has no filters.
+func asHTTPRoute(route *gateway.GRPCRoute) *gateway.HTTPRoute {
+	same := &gateway.HTTPRoute{ObjectMeta: route.ObjectMeta}
+	same.Spec.ParentRefs, same.Spec.Hostnames = route.Spec.ParentRefs, route.Spec.Hostnames
+	for _, rule := range route.Spec.Rules {
+		var backends []gateway.HTTPBackendRef
+		for _, backend := range rule.BackendRefs {
+			backends = append(backends, gateway.HTTPBackendRef{BackendRef: backend.BackendRef})
+		}
+		same.Spec.Rules = append(same.Spec.Rules, gateway.HTTPRouteRule{BackendRefs: backends})
+	}
+	return same
+}
+
 func (c *checks) checkRoute(o object, route *gateway.HTTPRoute) {
 	for _, parent := range route.Spec.ParentRefs {
 		c.checkParent(o, route, parent)
@@ -162,7 +176,7 @@ func (c *checks) checkBackend(o object, route *gateway.HTTPRoute, ref gateway.Ba
 	if ref.Port == nil || !slices.Contains(ports, *ref.Port) {
 		c.problem(o, "%v has no such port", key)
 	}
-	if key.Namespace != route.Namespace && !c.granted("HTTPRoute", route.Namespace, key) {
+	if key.Namespace != route.Namespace && !c.granted(o.key.Kind, route.Namespace, key) {
 		c.problem(o, "no ReferenceGrant for %v", key)
 	}
 }

@@ -2,8 +2,9 @@
 // server, an API server, a browser. A part that is not there leaves its tests
 // out, unless MESHWEIR_REQUIRE names it: then it is an error.
 //
-// A part is looked for at the path that MESHWEIR_PART_<NAME> holds, then on the
-// PATH, then in the folders that its makers install it to.
+// A part is looked for at the path that MESHWEIR_PART_<NAME> holds, then where
+// `go run ./test/parts -build` puts what it builds, then on the PATH, then in the
+// folders that its makers install it to.
 package part
 
 import (
@@ -32,6 +33,8 @@ type Part struct {
 	For string
 	// Get says how to get it.
 	Get string
+	// Source says what it is built from; nil when this repository does not build it.
+	Source *Source
 
 	programs []string // names to look for, best first
 	folders  []string // where to look besides the PATH; may hold $VARIABLES
@@ -49,7 +52,14 @@ type Found struct {
 // All returns every part that a test can require, by name.
 func All() []Part {
 	kubebuilder := []string{"$KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"}
-	const envtest = "set KUBEBUILDER_ASSETS to a folder with kube-apiserver, etcd and kubectl (setup-envtest, or a Kubernetes release)"
+	const build = "go run ./test/parts -build "
+	kubernetes := func(program string) *Source {
+		const version = "-X k8s.io/component-base/version."
+		return &Source{
+			Folder: "test/kube", Module: "k8s.io/kubernetes", Package: "k8s.io/kubernetes/cmd/" + program,
+			Link: version + "gitVersion=v$VERSION " + version + "gitMajor=$MAJOR " + version + "gitMinor=$MINOR",
+		}
+	}
 	return []Part{
 		{
 			Name: "chromium", For: "pages in a browser", Get: "apt-get install chromium",
@@ -60,12 +70,32 @@ func All() []Part {
 			programs: []string{"docker"}, version: []string{"version", "--format", "{{.Server.Version}}"},
 		},
 		{
-			Name: "etcd", For: "a real API server", Get: envtest,
+			Name: "etcd", For: "a real API server", Get: build + "etcd",
+			Source:   &Source{Folder: "test/kube", Module: "go.etcd.io/etcd/server/v3", Package: "go.etcd.io/etcd/server/v3"},
 			programs: []string{"etcd"}, folders: kubebuilder, version: []string{"--version"},
 		},
 		{
-			Name: "kube-apiserver", For: "a real API server", Get: envtest,
+			Name: "istiod", For: "outputs followed to a proxy", Get: build + "istiod",
+			Source: &Source{
+				Folder: "test/istio", Module: "istio.io/istio", Package: "istio.io/istio/pilot/cmd/pilot-discovery",
+				Link: "-X istio.io/istio/pkg/version.buildVersion=$VERSION",
+			},
+			programs: []string{"pilot-discovery"}, version: []string{"version", "--short"},
+		},
+		{
+			Name: "kube-apiserver", For: "a real API server", Get: build + "kube-apiserver",
+			Source:   kubernetes("kube-apiserver"),
 			programs: []string{"kube-apiserver"}, folders: kubebuilder, version: []string{"--version"},
+		},
+		{
+			Name: "kube-controller-manager", For: "a real API server whose Deployments get Pods", Get: build + "kube-controller-manager",
+			Source:   kubernetes("kube-controller-manager"),
+			programs: []string{"kube-controller-manager"}, version: []string{"--version"},
+		},
+		{
+			Name: "kubectl", For: "shipped manifests on a real API server", Get: build + "kubectl",
+			Source:   kubernetes("kubectl"),
+			programs: []string{"kubectl"}, folders: kubebuilder, version: []string{"version", "--client"},
 		},
 		{
 			Name: "redis", For: "the pipeline on a real Redis, alone, as a Cluster and under Sentinel", Get: "apt-get install redis-server, brew install redis",
@@ -109,7 +139,7 @@ func (p Part) Find(ctx context.Context) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var said strings.Builder
 	cmd := exec.CommandContext(ctx, path, p.version...)
@@ -131,6 +161,14 @@ func (p Part) look() (string, error) {
 			return "", fmt.Errorf("looking where %s says: %w", p.Variable(), err)
 		}
 		return path, nil
+	}
+	if p.Source != nil {
+		// What is pinned goes before what the machine happens to have.
+		if built, err := p.Built(); err == nil {
+			if path, err := exec.LookPath(built.Path); err == nil {
+				return path, nil
+			}
+		}
 	}
 	for _, program := range p.programs {
 		if path, err := exec.LookPath(program); err == nil {

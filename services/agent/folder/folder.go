@@ -2,6 +2,7 @@ package folder
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,9 +21,6 @@ import (
 // AppliedDir is the name, beside the clusters' folders, of the folder that
 // Meshweir writes to. No cluster can have it.
 const AppliedDir = "applied"
-
-// ErrConflict says that an object which is not Meshweir's has the name.
-var ErrConflict = errors.New("an object that is not Meshweir's has this name")
 
 // Config says which folder, and how it is watched.
 type Config struct {
@@ -81,8 +79,12 @@ func Open(log *slog.Logger, cfg Config) (*Folder, error) {
 	cfg.Quiet = cmp.Or(cfg.Quiet, 50*time.Millisecond)
 	cfg.Rescan = cmp.Or(cfg.Rescan, 10*time.Second)
 	cfg.MaxFileBytes = cmp.Or(cfg.MaxFileBytes, 64<<20)
+	checker, err := strict.New()
+	if err != nil {
+		return nil, fmt.Errorf("opening the folder of cluster %q: %w", cfg.Cluster, err)
+	}
 	f := &Folder{
-		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: strict.New(),
+		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: checker,
 		files: map[string]*file{}, claims: map[resource.Key][]string{}, touched: map[resource.Key]struct{}{},
 		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{},
 	}
@@ -94,7 +96,6 @@ func Open(log *slog.Logger, cfg Config) (*Folder, error) {
 	if err := os.MkdirAll(filepath.Join(f.appliedDir(), statusDir), 0o755); err != nil { //nolint:gosec // G301: manifests are for everybody on the machine to read
 		return nil, fmt.Errorf("making the folder for what is applied: %w", err)
 	}
-	var err error
 	if f.lock, err = lockFile(filepath.Join(f.appliedDir(), lockName)); err != nil {
 		return nil, err
 	}
@@ -114,6 +115,11 @@ func (f *Folder) Close() {
 		f.applied.Close()
 	}
 	f.lock.Close()
+}
+
+// Lead calls work: a folder has one agent, see [Open].
+func (f *Folder) Lead(ctx context.Context, work func(context.Context) error, _ func(string)) error {
+	return work(ctx)
 }
 
 func (f *Folder) manifestDir() string { return filepath.Join(f.cfg.Dir, f.cfg.Cluster) }

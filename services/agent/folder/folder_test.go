@@ -90,7 +90,9 @@ func (x *fixture) run(f *Folder, recalled ...snapshot.Object) {
 func (x *fixture) runUntil(f *Folder, recalled ...snapshot.Object) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	recall := func(context.Context, []string) ([]snapshot.Object, error) { return recalled, nil }
+	recall := func(context.Context, func(resource.Key, string) bool) ([]snapshot.Object, error) {
+		return recalled, nil
+	}
 	go func() { ended <- f.Run(ctx, recall, x.take) }()
 	return func() {
 		cancel()

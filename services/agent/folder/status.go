@@ -11,10 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
-
-// ErrGone says that an object to have a status does not exist.
-var ErrGone = errors.New("the object does not exist")
 
 // Statuses returns the statuses that Meshweir wrote, as they stand now.
 func (f *Folder) Statuses(context.Context) (map[resource.Key]map[string]any, error) {
@@ -37,7 +35,7 @@ func (f *Folder) Statuses(context.Context) (map[resource.Key]map[string]any, err
 }
 
 // SetStatus makes an object's status stand as given. A nil status is taken
-// away. It returns [ErrGone] when no object has the key: a status alone means nothing.
+// away. It returns [cluster.ErrGone] when no object has the key: a status alone means nothing.
 func (f *Folder) SetStatus(_ context.Context, key resource.Key, status map[string]any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -50,7 +48,7 @@ func (f *Folder) SetStatus(_ context.Context, key resource.Key, status map[strin
 	}
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(f.winner(key)); err != nil {
-		return fmt.Errorf("writing the status of %s: %w", key, ErrGone)
+		return fmt.Errorf("writing the status of %s: %w", key, cluster.ErrGone)
 	}
 	meta := map[string]any{"name": key.Name, "labels": map[string]any{resource.ManagedByLabel: resource.ManagedBy}}
 	if key.Namespace != "" {

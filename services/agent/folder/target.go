@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/manifest"
 )
 
@@ -50,14 +51,14 @@ func (f *Folder) Managed(context.Context) (map[resource.Key]*unstructured.Unstru
 }
 
 // Apply makes one object stand as given. It writes only what differs, and
-// returns [ErrConflict] where somebody else's object stands.
+// returns [cluster.ErrConflict] where somebody else's object stands.
 func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := keyOf(object)
 	for _, name := range f.claims[key] {
 		if !isApplied(name) {
-			return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, ErrConflict, name)
+			return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, cluster.ErrConflict, name)
 		}
 	}
 	content, err := yaml.Marshal(object.Object)
@@ -93,7 +94,7 @@ func (f *Folder) removeFiles(key resource.Key, except string) error {
 			continue
 		}
 		if len(file.objects) > 1 {
-			return fmt.Errorf("deleting %s: %w: %s holds other objects, too; take them apart", key, ErrConflict, name)
+			return fmt.Errorf("deleting %s: %w: %s holds other objects, too; take them apart", key, cluster.ErrConflict, name)
 		}
 		if err := f.applied.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("deleting %s: %w", key, err)
@@ -112,7 +113,7 @@ func (f *Folder) writable(name string, key resource.Key) error {
 		return fmt.Errorf("applying %s: %w", key, err)
 	}
 	if file := f.parseApplied(name, info); !file.ours {
-		return fmt.Errorf("applying %s: %w: %s lacks the label %s: %s; rename or remove it", key, ErrConflict, name, resource.ManagedByLabel, resource.ManagedBy)
+		return fmt.Errorf("applying %s: %w: %s lacks the label %s: %s; rename or remove it", key, cluster.ErrConflict, name, resource.ManagedByLabel, resource.ManagedBy)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 func mustKey(t *testing.T, text string) resource.Key {
@@ -86,7 +87,7 @@ func TestLeavesAloneWhatIsNotOurs(t *testing.T) {
 			x := newFixture(t, map[string]string{tt.file: tt.text})
 			f := x.open()
 			x.run(f)
-			if err := f.Apply(t.Context(), route("a.example.com")); !errors.Is(err, ErrConflict) {
+			if err := f.Apply(t.Context(), route("a.example.com")); !errors.Is(err, cluster.ErrConflict) {
 				t.Errorf("got %v from Apply, want a conflict", err)
 			}
 			x.must(f.Delete(t.Context(), mustKey(t, routeKey)))
@@ -149,7 +150,7 @@ func TestStatusNeedsItsObject(t *testing.T) {
 	x.run(f)
 	status := map[string]any{"conditions": []any{map[string]any{"type": "Accepted", "status": "True"}}}
 	x.must(f.SetStatus(t.Context(), mustKey(t, cart), status))
-	if err := f.SetStatus(t.Context(), mustKey(t, search), status); !errors.Is(err, ErrGone) {
+	if err := f.SetStatus(t.Context(), mustKey(t, search), status); !errors.Is(err, cluster.ErrGone) {
 		t.Errorf("got %v for an object that does not exist, want ErrGone", err)
 	}
 	statuses, err := f.Statuses(t.Context())

@@ -73,7 +73,8 @@ func (f *Folder) recall(ctx context.Context, recall snapshot.Recall) error {
 	if len(unsure) == 0 {
 		return nil
 	}
-	objects, err := recall(ctx, slices.Sorted(maps.Keys(unsure)))
+	f.log.InfoContext(ctx, "asking the stored snapshot what damaged files held", "files", slices.Sorted(maps.Keys(unsure)))
+	objects, err := recall(ctx, func(_ resource.Key, file string) bool { return unsure[file] })
 	if err != nil {
 		return fmt.Errorf("recalling what damaged files held: %w", err)
 	}

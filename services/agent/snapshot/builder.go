@@ -34,7 +34,7 @@ type Builder struct {
 	nodes      map[string]map[string]string
 	// eastWest holds the Services at which other networks reach this cluster.
 	eastWest map[resource.Key]*corev1.Service
-	// computed holds the keys of the gateway endpoints in the snapshot.
+	// computed holds the keys of the internal objects in the snapshot that are computed from several others.
 	computed map[resource.Key]struct{}
 }
 
@@ -69,7 +69,7 @@ func (b *Builder) Update(set []Object, deleted []resource.Key) Changes {
 	for key := range touched {
 		changes.add(b, key, b.visible(key))
 	}
-	for key, value := range b.endpoints() {
+	for key, value := range b.compute() {
 		changes.add(b, key, value)
 	}
 	slices.SortFunc(changes.Set, func(x, y Object) int { return cmp.Compare(x.Key.String(), y.Key.String()) })
@@ -255,17 +255,23 @@ func (b *Builder) visible(key resource.Key) []byte {
 	return b.objects[key]
 }
 
-// endpoints returns the gateway endpoints that should be in the snapshot, and nil for those that should not.
-func (b *Builder) endpoints() map[resource.Key][]byte {
+// compute returns the gateway endpoints and the mesh that should be in the snapshot, and nil for those that should not.
+func (b *Builder) compute() map[resource.Key][]byte {
 	found := map[resource.Key][]byte{}
 	for key := range b.computed {
 		found[key] = nil
 	}
 	clear(b.computed)
+	root := b.rootNamespace()
+	config := resource.Key{Kind: "ConfigMap", Namespace: root, Name: rootCertificates}
+	if object, ok := meshObject(config, configMapData(b.objects[config])); ok {
+		found[object.Key] = object.Value
+		b.computed[object.Key] = struct{}{}
+	}
 	if len(b.eastWest) == 0 {
 		return found
 	}
-	around := b.surroundings()
+	around := surroundings{network: b.namespaces[root][networkLabel], locality: locality(b.nodes)}
 	for key, service := range b.eastWest {
 		if b.dropped[key.Namespace] {
 			continue
@@ -278,12 +284,10 @@ func (b *Builder) endpoints() map[resource.Key][]byte {
 	return found
 }
 
-func (b *Builder) surroundings() surroundings {
-	root := defaultRootNamespace
+// rootNamespace returns Istio's root namespace.
+func (b *Builder) rootNamespace() string {
 	for _, key := range slices.SortedFunc(maps.Keys(b.meshes), func(x, y resource.Key) int { return cmp.Compare(x.String(), y.String()) }) {
-		root = b.meshes[key].rootNamespace
-		break
+		return b.meshes[key].rootNamespace
 	}
-	bundle, _ := configMapData(b.objects[resource.Key{Kind: "ConfigMap", Namespace: root, Name: rootCertificates}])["root-cert.pem"].(string)
-	return surroundings{network: b.namespaces[root][networkLabel], locality: locality(b.nodes), trustRoots: fingerprints(bundle)}
+	return defaultRootNamespace
 }

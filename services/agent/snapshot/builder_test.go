@@ -126,8 +126,17 @@ func TestEndpointFollowsWhatItIsMadeOf(t *testing.T) {
 	}
 	roots := reduce(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"istio-ca-root-cert","namespace":"istio-system"},"data":{"root-cert.pem":`+string(bundle)+`}}`)
 	changes := b.Update([]Object{roots}, nil)
-	if got := spec(changes); len(got.TrustRoots) != 1 || len(changes.Set) != 1 {
-		t.Errorf("got roots %v and %d changes, want one of each", got.TrustRoots, len(changes.Set))
+	var mesh internalv1.Mesh
+	if set, _ := keys(changes); !cmp.Equal(set, []string{"Mesh.internal.meshweir.io/istio-system/istio-ca-root-cert"}) {
+		t.Errorf("got %v, want the mesh alone", set)
+	} else if err := json.Unmarshal(changes.Set[0].Value, &mesh); err != nil || len(mesh.Spec.TrustRoots) != 1 {
+		t.Errorf("got %v (%v), want one root", mesh, err)
+	}
+	if set, _ := keys(b.Update([]Object{roots}, nil)); len(set) > 0 {
+		t.Errorf("got %v of the same roots again", set)
+	}
+	if _, gone := keys(b.Update(nil, []resource.Key{roots.Key})); !cmp.Equal(gone, []string{"Mesh.internal.meshweir.io/istio-system/istio-ca-root-cert"}) {
+		t.Errorf("got %v deleted without the roots, want the mesh", gone)
 	}
 	_, deleted := keys(b.Update(nil, []resource.Key{{Kind: "Service", Namespace: "istio-system", Name: "ew"}}))
 	if want := []string{"GatewayEndpoint.internal.meshweir.io/istio-system/ew", "Service/istio-system/ew"}; !cmp.Equal(deleted, want) {

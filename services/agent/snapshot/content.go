@@ -105,6 +105,7 @@ func contents() map[schema.GroupKind]content {
 		{Group: resource.GatewayGroup, Kind: "GatewayClass"}: {clusterScoped: true},
 		{Group: resource.GatewayGroup, Kind: "Gateway"}:      {defaults: gatewayDefaults()},
 		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:    {defaults: httpRouteDefaults()},
+		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:    {defaults: grpcRouteDefaults()},
 		{Group: resource.Group}:                              {},
 	}
 }

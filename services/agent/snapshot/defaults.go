@@ -27,17 +27,27 @@ func gatewayDefaults() []fieldDefault {
 func httpRouteDefaults() []fieldDefault {
 	anyPath := map[string]any{"type": "PathPrefix", "value": "/"}
 	anyMatch := []any{map[string]any{"path": anyPath}}
-	return []fieldDefault{
+	return append([]fieldDefault{
 		{"spec", map[string]any{}},
-		{"spec.parentRefs.group", resource.GatewayGroup},
-		{"spec.parentRefs.kind", "Gateway"},
 		{"spec.rules", []any{map[string]any{}}},
 		{"spec.rules.matches", anyMatch},
 		{"spec.rules.matches.path", anyPath},
 		{"spec.rules.matches.path.type", "PathPrefix"},
 		{"spec.rules.matches.path.value", "/"},
-		{"spec.rules.matches.headers.type", "Exact"},
 		{"spec.rules.matches.queryParams.type", "Exact"},
+	}, routeDefaults()...)
+}
+
+func grpcRouteDefaults() []fieldDefault {
+	return append([]fieldDefault{{"spec.rules.matches.method.type", "Exact"}}, routeDefaults()...)
+}
+
+// routeDefaults are those that HTTPRoutes and GRPCRoutes have in common.
+func routeDefaults() []fieldDefault {
+	return []fieldDefault{
+		{"spec.parentRefs.group", resource.GatewayGroup},
+		{"spec.parentRefs.kind", "Gateway"},
+		{"spec.rules.matches.headers.type", "Exact"},
 		{"spec.rules.backendRefs.group", ""},
 		{"spec.rules.backendRefs.kind", "Service"},
 		{"spec.rules.backendRefs.weight", int64(1)},

@@ -20,8 +20,10 @@ type Delivery struct {
 	At time.Time
 	// Unknown counts, for the whole cluster, the objects of kinds that are not taken, by "Kind[.group]".
 	Unknown map[string]int
+	// Unread says, for the whole cluster and by "Kind[.group]", why kinds that are taken cannot be read now.
+	Unread map[string]string
 }
 
-// Recall returns what the stored snapshot holds of files (see [resource.FileAnnotation]):
-// a source that starts on a damaged file does not know what was in it.
-type Recall func(ctx context.Context, files []string) ([]Object, error)
+// Recall returns the objects of the stored snapshot that are wanted. A source asks for what it
+// cannot read at its start: what a damaged file held (see [resource.FileAnnotation]; empty for no file), or all of a kind.
+type Recall func(ctx context.Context, wanted func(key resource.Key, file string) bool) ([]Object, error)

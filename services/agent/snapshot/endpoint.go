@@ -22,9 +22,8 @@ func isEastWest(service *corev1.Service) bool {
 
 // surroundings is what a gateway endpoint takes from the cluster around its Service.
 type surroundings struct {
-	network    string
-	locality   string
-	trustRoots []string
+	network  string
+	locality string
 }
 
 // gatewayEndpoint says where other clusters reach an east-west gateway.
@@ -34,7 +33,7 @@ func gatewayEndpoint(service *corev1.Service, around surroundings) (Object, erro
 		ObjectMeta: metav1.ObjectMeta{Namespace: service.Namespace, Name: service.Name},
 		Spec: internalv1.GatewayEndpointSpec{
 			Addresses: addresses(service), Port: tlsPort(service), Selector: service.Spec.Selector,
-			Network: around.network, Locality: around.locality, TrustRoots: around.trustRoots,
+			Network: around.network, Locality: around.locality,
 		},
 	}
 	if network := service.Labels[networkLabel]; network != "" {
@@ -99,6 +98,22 @@ func locality(nodes map[string]map[string]string) string {
 		return region
 	}
 	return region + "/" + zone
+}
+
+// meshObject says what the mesh is to other clusters; ok is false while its root certificates are unknown.
+func meshObject(config resource.Key, data map[string]any) (object Object, ok bool) {
+	bundle, _ := data["root-cert.pem"].(string)
+	roots := fingerprints(bundle)
+	if len(roots) == 0 {
+		return Object{}, false
+	}
+	value, err := json.Marshal(internalv1.Mesh{
+		TypeMeta:   metav1.TypeMeta{APIVersion: internalv1.APIVersion, Kind: internalv1.KindMesh},
+		ObjectMeta: metav1.ObjectMeta{Namespace: config.Namespace, Name: config.Name},
+		Spec:       internalv1.MeshSpec{TrustRoots: roots},
+	})
+	key := resource.Key{Group: resource.InternalGroup, Kind: internalv1.KindMesh, Namespace: config.Namespace, Name: config.Name}
+	return Object{Key: key, Value: value}, err == nil
 }
 
 // fingerprints returns the sorted fingerprints of the certificates in a bundle.

@@ -58,6 +58,22 @@ func (r *Reducer) lookup(kind schema.GroupKind) (content, tree, bool) {
 	return c, r.trees[kind], ok && kind != schema.GroupKind{}
 }
 
+// Takes reports whether objects of a kind are part of a snapshot.
+func (r *Reducer) Takes(kind schema.GroupKind) bool {
+	_, _, ok := r.lookup(kind)
+	return ok && kind.Group != resource.InternalGroup
+}
+
+// TakesGroup reports whether some kind of a group is part of a snapshot.
+func (r *Reducer) TakesGroup(group string) bool {
+	for kind := range r.contents {
+		if kind.Group == group {
+			return true
+		}
+	}
+	return false
+}
+
 // Reduce returns what of an object goes into a snapshot, marked with the file
 // that it is in unless that is empty. It may change the object. [ErrUnknownKind] and [ErrNotTaken] say that nothing does; every other error
 // is written for the author of the object.

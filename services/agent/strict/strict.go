@@ -1,6 +1,7 @@
-// Package strict finds in an object what its API does not have: fields that are
-// misspelt, and values of another type. An API server refuses or drops these; a
-// folder of manifests has none, and a field that is dropped can widen what an object does.
+// Package strict finds in an object what an API server refuses or drops: fields
+// that are misspelt, values of another type, and, of the kinds of meshweir.io,
+// all that their definitions forbid. A folder of manifests has no API server,
+// and a field that is dropped can widen what an object does.
 package strict
 
 import (
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/meshweir/meshweir/deploy/k8s/crds"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
@@ -29,18 +31,24 @@ type Mistake struct {
 // Checker knows the fields of some kinds. It is safe for concurrent use.
 type Checker struct {
 	types map[schema.GroupKind]reflect.Type
+	judge *crds.Judge
 }
 
 // New returns a Checker of the kinds of Gateway API and of Meshweir that have an effect.
-func New() *Checker {
-	return &Checker{types: map[schema.GroupKind]reflect.Type{
+func New() (*Checker, error) {
+	judge, err := crds.NewJudge()
+	if err != nil {
+		return nil, fmt.Errorf("reading what the kinds of meshweir.io allow: %w", err)
+	}
+	return &Checker{judge: judge, types: map[schema.GroupKind]reflect.Type{
 		{Group: resource.GatewayGroup, Kind: "Gateway"}:           reflect.TypeFor[gatewayv1.Gateway](),
 		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:      reflect.TypeFor[gatewayv1.GatewayClass](),
 		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:         reflect.TypeFor[gatewayv1.HTTPRoute](),
 		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:         reflect.TypeFor[gatewayv1.GRPCRoute](),
 		{Group: resource.GatewayGroup, Kind: "ReferenceGrant"}:    reflect.TypeFor[gatewayv1.ReferenceGrant](),
 		{Group: resource.Group, Kind: v1alpha1.KindGlobalService}: reflect.TypeFor[v1alpha1.GlobalService](),
-	}}
+		{Group: resource.Group, Kind: v1alpha1.KindWorkspace}:     reflect.TypeFor[v1alpha1.Workspace](),
+	}}, nil
 }
 
 // Check returns the mistakes of an object, in the order of its fields' names.
@@ -56,6 +64,9 @@ func (c *Checker) Check(kind schema.GroupKind, object map[string]any) []Mistake 
 	}
 	var w walk
 	w.value(nil, known, object)
+	if len(w.mistakes) == 0 {
+		w.judged(c.judge.Check(kind, object))
+	}
 	return w.mistakes
 }
 

@@ -8,16 +8,28 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshweir/meshweir/deploy/k8s/crds"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/manifest"
 )
 
+func newChecker(t *testing.T) *Checker {
+	t.Helper()
+	checker, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return checker
+}
+
 func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 	route := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}
+	grpc := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "GRPCRoute"}
 	global := schema.GroupKind{Group: resource.Group, Kind: "GlobalService"}
 	tests := []struct {
 		name string
@@ -28,6 +40,7 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 		{"nothing", route, `{apiVersion: a, kind: b, metadata: {name: c, labels: {x: z}, creationTimestamp: null}, spec: {hostnames: [d], rules: [{timeouts: {request: 10s}}]}, status: {future: 1}}`, nil},
 		{"unknown kind", schema.GroupKind{Kind: "Service"}, `{specs: 1}`, nil},
 		{"misspelt", route, `{spec: {hostname: [a]}}`, []string{`unknown field spec.hostname: did you mean "hostnames"?`}},
+		{"misspelt in a GRPCRoute", grpc, `{spec: {rules: [{matches: [{method: {servce: a}}]}]}}`, []string{`unknown field spec.rules[0].matches[0].method.servce: did you mean "service"?`}},
 		{"case", route, `{Spec: {}}`, []string{`unknown field Spec: did you mean "spec"?`}},
 		{"field of metadata beside it", route, `{labels: {a: b}}`, []string{`unknown field labels: remove it, or correct its name`}},
 		{"within a list", route, `{spec: {rules: [{}, {backendRefs: [{name: a, prot: 80}]}]}}`, []string{`unknown field spec.rules[1].backendRefs[0].prot: did you mean "port"?`}},
@@ -36,8 +49,13 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 		{"text for a list", route, `{spec: {hostnames: a}}`, []string{`spec.hostnames must be a list: begin each item with '-'`}},
 		{"list for an object", global, `{spec: []}`, []string{`spec must be an object with named fields`}},
 		{"duration", global, `{spec: {host: a.b, outlierDetection: {interval: soon}}}`, []string{`spec.outlierDetection.interval must be a duration such as "10s"`}},
+		{"what its definition forbids", global, `{metadata: {name: a}, spec: {host: a.global, ports: [{name: a, port: 80}, {name: A, port: 80}], services: [{name: a, labels: {b: c}}]}}`, []string{
+			`spec.ports[1].name: should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`,
+			`spec.ports[1]: duplicate value`,
+			`spec.services[0]: exactly one of name and labels must be set`,
+		}},
 	}
-	checker := New()
+	checker := newChecker(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var object map[string]any
@@ -55,8 +73,32 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 	}
 }
 
+// TestRefusesWhatAnAPIServerRefuses puts the objects to the Checker that the
+// definitions, and a real API server, are tested with.
+func TestRefusesWhatAnAPIServerRefuses(t *testing.T) {
+	data, err := os.ReadFile("../../../deploy/k8s/crds/testdata/refused.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused []struct {
+		Name   string         `json:"name"`
+		Object map[string]any `json:"object"`
+	}
+	if err := yaml.Unmarshal(data, &refused); err != nil || len(refused) < 20 {
+		t.Fatalf("got %d objects and %v", len(refused), err)
+	}
+	checker := newChecker(t)
+	for _, tt := range refused {
+		u := unstructured.Unstructured{Object: tt.Object}
+		if len(checker.Check(u.GroupVersionKind().GroupKind(), tt.Object)) == 0 {
+			t.Errorf("%s: takes it", tt.Name)
+		}
+	}
+}
+
 func TestWhatTheTypesWriteIsWithoutMistakes(t *testing.T) {
-	checker := New()
+	checker := newChecker(t)
+	checker.judge = &crds.Judge{} // an object with nothing in it lacks what is required
 	for kind := range checker.types {
 		data, err := json.Marshal(map[string]any{"apiVersion": kind.Group + "/v1", "kind": kind.Kind, "metadata": map[string]any{"name": "a", "creationTimestamp": nil}})
 		if err != nil {
@@ -70,7 +112,7 @@ func TestWhatTheTypesWriteIsWithoutMistakes(t *testing.T) {
 }
 
 func TestDemoIsWithoutMistakes(t *testing.T) {
-	checker, checked := New(), 0
+	checker, checked := newChecker(t), 0
 	root := os.DirFS("../../../deploy/compose/demo")
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".yaml") {

@@ -13,8 +13,12 @@ func TestSaysWhichFlagIsWrong(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"no cluster", "--cluster and --clusters must be set", nil},
-		{"no directory", "--cluster and --clusters must be set", []string{"--cluster", "east"}},
+		{"no cluster", "--cluster must be set", nil},
+		{"no directory", "--clusters must be set", []string{"--cluster", "east"}},
+		{"no such source", "want one of files, kubernetes", []string{"--cluster", "east", "--source", "git"}},
+		{"a directory beside an API server", "--clusters is for --source=files", []string{"--cluster", "east", "--source", "kubernetes", "--clusters", "."}},
+		{"outside of a cluster", "name a kubeconfig", []string{"--cluster", "east", "--source", "kubernetes"}},
+		{"no such kubeconfig", "reading the kubeconfig", []string{"--cluster", "east", "--source", "kubernetes", "--kubeconfig", "nowhere"}},
 		{"no Redis URL", "scheme is none of", []string{"--cluster", "east", "--clusters", ".", "--redis-control", "nonsense://x"}},
 		{"no name of a cluster", "East", []string{"--cluster", "East", "--clusters", "."}},
 		{"below zero", "below zero", []string{"--cluster", "east", "--clusters", ".", "--max-object-bytes", "-1"}},

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -12,9 +13,9 @@ import (
 	"github.com/meshweir/meshweir/pipeline/process"
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:])) }
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(ctx context.Context, args []string) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code := process.ExitOK
 	root := &cobra.Command{
 		Use:           "meshweir",
@@ -26,9 +27,12 @@ func run(ctx context.Context, args []string) int {
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "meshweir", process.Version()) },
 	})
+	root.AddCommand(clusterCommand(&code))
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "meshweir: %v\nmeshweir --help lists the commands\n", err)
+		fmt.Fprintf(stderr, "meshweir: %v\nmeshweir --help lists the commands\n", err)
 		return process.ExitUsage
 	}
 	return code
@@ -39,7 +43,7 @@ func command(p process.Program, name, short string, code *int) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " [flags]", Short: short, DisableFlagParsing: true,
 		Run: func(cmd *cobra.Command, args []string) {
-			*code = p.Run(cmd.Context(), process.System{Args: args, LookupEnv: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr})
+			*code = p.Run(cmd.Context(), process.System{Args: args, LookupEnv: os.LookupEnv, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()})
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/globalservice"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // destination resolves a reference to a backend; it returns nil and notes why when that fails.
@@ -40,11 +41,16 @@ func (rr *ruleReader) destination(field string, ref gatewayv1.BackendObjectRefer
 }
 
 func (rr *ruleReader) granted(cluster string, key resource.Key) refusal {
-	if rr.t.inv.Granted(rr.r, resource.GatewayGroup, "HTTPRoute", rr.ref.Key.Namespace, cluster, key) {
+	verdict := rr.t.spaces.Judge(rr.r, workspace.Of(rr.ref), workspace.Place{Cluster: cluster, Namespace: key.Namespace}, v1alpha1.SharedKind(key.Kind))
+	rr.sources.Add(verdict.Sources...)
+	if verdict.Refused != "" {
+		return refuse(gatewayv1.RouteReasonRefNotPermitted, verdict.Refused)
+	}
+	if rr.t.inv.Granted(rr.r, resource.GatewayGroup, rr.ref.Key.Kind, rr.ref.Key.Namespace, cluster, key) {
 		return refusal{}
 	}
 	return refuse(gatewayv1.RouteReasonRefNotPermitted,
-		fmt.Sprintf("no ReferenceGrant in namespace %s lets HTTPRoutes of %s use %s %s", key.Namespace, rr.ref.Key.Namespace, key.Kind, key.Name))
+		fmt.Sprintf("no ReferenceGrant in namespace %s lets %ss of %s use %s %s", key.Namespace, rr.ref.Key.Kind, rr.ref.Key.Namespace, key.Kind, key.Name))
 }
 
 func (rr *ruleReader) service(key resource.Key, port *gatewayv1.PortNumber) (host string, f refusal) {
@@ -68,6 +74,10 @@ func (rr *ruleReader) service(key resource.Key, port *gatewayv1.PortNumber) (hos
 	if protocol := service.Spec.Ports[i].Protocol; protocol != "" && protocol != corev1.ProtocolTCP {
 		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol, fmt.Sprintf("port %d of Service %s is %s", *port, name, protocol))
 	}
+	if declared, ok := carriesGRPC(service.Spec.Ports[i]); !ok && rr.ref.Key.Kind == kindGRPCRoute {
+		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of Service %s is declared as %q, with which Istio does not speak HTTP/2: set its appProtocol to grpc", *port, name, declared))
+	}
 	return output.ServiceHost(key.Namespace, key.Name), refusal{}
 }
 
@@ -77,18 +87,31 @@ func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber
 	if reach.Home.Cluster == "" {
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "GlobalService "+name+" "+reach.Problem)
 	}
+	// What the route comes to depends on the object, whether or not it can be used.
+	rr.sources.Add(reach.Home)
 	if f := rr.granted(reach.Home.Cluster, key); !f.none() {
 		return "", f
 	}
-	// What the route comes to depends on the object, whether or not it can be used.
-	rr.sources.Add(reach.Home)
 	switch {
 	case reach.Problem != "":
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "GlobalService "+name+" "+reach.Problem)
 	case port == nil:
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, "port must be set for GlobalService "+name)
-	case !slices.Contains(reach.Ports, *port):
+	}
+	i := slices.IndexFunc(reach.Ports, func(p v1alpha1.GlobalServicePort) bool { return p.Port == *port })
+	if i < 0 {
 		return "", refuse(gatewayv1.RouteReasonBackendNotFound, fmt.Sprintf("GlobalService %s has no port %d", name, *port))
+	}
+	switch protocol := reach.Ports[i].Protocol; {
+	case protocol == v1alpha1.ProtocolTCP:
+		f = refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of GlobalService %s is of protocol TCP, to which no %s leads", *port, name, rr.ref.Key.Kind))
+	case rr.ref.Key.Kind == kindGRPCRoute && protocol != v1alpha1.ProtocolGRPC && protocol != v1alpha1.ProtocolHTTP2:
+		f = refuse(gatewayv1.RouteReasonUnsupportedProtocol,
+			fmt.Sprintf("port %d of GlobalService %s is not of protocol GRPC or HTTP2: set its spec.ports[%d].protocol", *port, name, i))
+	}
+	if !f.none() {
+		return "", f
 	}
 	return reach.Host, refusal{}
 }

@@ -174,6 +174,16 @@ func (t *Translator) findProxies(r *graph.Reader, cluster string, selector map[s
 	return found
 }
 
+// ingressNamespaces returns the namespaces of the proxies of all Gateways of a cluster, sorted.
+func (t *Translator) ingressNamespaces(r *graph.Reader, cluster string) []string {
+	var found []string
+	for _, ref := range t.inv.Gateways(r, cluster) {
+		found = append(found, t.gateways.Get(r, ref).Proxies.Namespaces...)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 func serviceAddresses(service *corev1.Service) []gatewayv1.GatewayStatusAddress {
 	var addresses []gatewayv1.GatewayStatusAddress
 	add := func(kind gatewayv1.AddressType, value string) {

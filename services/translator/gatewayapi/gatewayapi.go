@@ -1,4 +1,4 @@
-// Package gatewayapi translates Gateways and HTTPRoutes of the class meshweir
+// Package gatewayapi translates Gateways, HTTPRoutes and GRPCRoutes of the class meshweir
 // to Istio Gateways and VirtualServices, and reports on them as the Gateway API
 // demands.
 //
@@ -12,9 +12,12 @@
 //
 // What a VirtualService cannot say is never approximated: the route is not
 // accepted, and its condition names the field. The share of requests whose
-// backend cannot be resolved is answered with 500: by a direct response when it
-// is all of them, otherwise by an injected abort, whose share Envoy rounds to a
-// millionth.
+// backend cannot be resolved is answered with 500, for gRPC with UNAVAILABLE: by
+// a direct response when it is all of them, otherwise by an injected abort,
+// whose share Envoy rounds to a millionth.
+//
+// A GRPCRoute becomes rules of the same form: its services and methods are
+// paths. On one listener, HTTPRoutes and GRPCRoutes never share a host name.
 //
 // The class provisions no proxies. A Gateway selects them by labels, from the
 // entry "selector" of the ConfigMap that infrastructure.parametersRef names, by
@@ -23,14 +26,16 @@
 // The Services that select the same Pods tell the proxies' namespace and the
 // Gateway's addresses.
 //
-// Not here yet: GRPCRoute, TLSRoute (with TLS Passthrough), TCPRoute,
+// Not here yet: TLSRoute (with TLS Passthrough), TCPRoute,
 // ListenerSet, BackendTLSPolicy, and the experimental retry, session
 // persistence, CORS and external authorization fields, which are not accepted
 // in the meantime.
 package gatewayapi
 
 import (
+	"cmp"
 	"reflect"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,13 +47,15 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
-// Translator translates Gateways and HTTPRoutes.
+// Translator translates Gateways and their routes.
 type Translator struct {
 	inv         *inventory.Inventory
 	hold        *hold.Hold
 	global      *globalservice.Translator
+	spaces      *workspace.Spaces
 	gateways    *graph.Query[inventory.Ref, gateway]
 	neighbours  *graph.Query[inventory.Ref, neighbours]
 	routes      *graph.Query[inventory.Ref, route]
@@ -73,8 +80,9 @@ type hostOf struct {
 }
 
 // New returns a Translator.
-func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, global *globalservice.Translator) *Translator {
-	t := &Translator{inv: inv, hold: h, global: global}
+func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspace.Spaces, global *globalservice.Translator) *Translator {
+	t := &Translator{inv: inv, hold: h, spaces: spaces, global: global}
+	global.LearnIngress(t.ingressNamespaces)
 	t.gateways = graph.NewQuery(g, "gateway", t.readGateway, deepEqual[gateway])
 	t.neighbours = graph.NewQuery(g, "neighbours of a gateway", t.findNeighbours, deepEqual[neighbours])
 	t.routes = graph.NewQuery(g, "route", t.translateRoute, nil)
@@ -112,12 +120,14 @@ func gatewayRef(cluster, namespace, name string) inventory.Ref {
 	}}
 }
 
-// older reports whether an object comes before another in the Gateway API's order: by age, then by namespace and name.
-func older(created time.Time, ref inventory.Ref, otherCreated time.Time, other inventory.Ref) bool {
-	if !created.Equal(otherCreated) {
-		return created.Before(otherCreated)
-	}
-	return ref.Key.Namespace+"/"+ref.Key.Name < other.Key.Namespace+"/"+other.Key.Name
+// byAge is negative when an object comes before another in the Gateway API's
+// order: by age, then by namespace and name. Kinds of the same age and name stand in an order of ours.
+func byAge(created time.Time, ref inventory.Ref, otherCreated time.Time, other inventory.Ref) int {
+	return cmp.Or(
+		created.Compare(otherCreated),
+		strings.Compare(ref.Key.Namespace+"/"+ref.Key.Name, other.Key.Namespace+"/"+other.Key.Name),
+		strings.Compare(ref.Key.Kind, other.Key.Kind),
+	)
 }
 
 // ours reports whether a GatewayClass is Meshweir's. A class that the cluster does not describe is judged by its name.

@@ -38,10 +38,13 @@ type listener struct {
 
 // usable reports whether the listener can be programmed as far as it alone is concerned.
 func (l listener) usable() bool {
-	return l.Refused.none() && l.BadCertificate.none() && l.takesHTTPRoutes()
+	return l.Refused.none() && l.BadCertificate.none() && len(l.Kinds) > 0
 }
 
-func (l listener) takesHTTPRoutes() bool { return len(l.Kinds) > 0 }
+// takes reports whether routes of a kind may attach.
+func (l listener) takes(kind string) bool {
+	return slices.ContainsFunc(l.Kinds, func(k gatewayv1.RouteGroupKind) bool { return string(k.Kind) == kind })
+}
 
 // unresolved says which reference of the listener is of no use.
 func (l listener) unresolved() refusal {
@@ -122,8 +125,11 @@ func validHostname(hostname string) bool {
 
 // readAllowedRoutes reads which routes may attach.
 func readAllowedRoutes(l *listener, field string, source gatewayv1.Listener) refusal {
-	httpRoute := gatewayv1.RouteGroupKind{Group: ptr.To(gatewayv1.Group(resource.GatewayGroup)), Kind: "HTTPRoute"}
-	supported := source.Protocol == gatewayv1.HTTPProtocolType || source.Protocol == gatewayv1.HTTPSProtocolType
+	var supported []gatewayv1.RouteGroupKind
+	if source.Protocol == gatewayv1.HTTPProtocolType || source.Protocol == gatewayv1.HTTPSProtocolType {
+		group := gatewayv1.Group(resource.GatewayGroup)
+		supported = []gatewayv1.RouteGroupKind{{Group: &group, Kind: kindHTTPRoute}, {Group: &group, Kind: kindGRPCRoute}}
+	}
 	allowed := ptr.Deref(source.AllowedRoutes, gatewayv1.AllowedRoutes{})
 	if namespaces := allowed.Namespaces; namespaces != nil {
 		l.From, l.Selector = ptr.Deref(namespaces.From, gatewayv1.NamespacesFromSame), namespaces.Selector
@@ -137,15 +143,18 @@ func readAllowedRoutes(l *listener, field string, source gatewayv1.Listener) ref
 		}
 	}
 	if len(allowed.Kinds) == 0 {
-		if supported {
-			l.Kinds = []gatewayv1.RouteGroupKind{httpRoute}
-		}
+		l.Kinds = append(l.Kinds, supported...)
 		return refusal{}
 	}
 	var unresolved refusal
 	for i, kind := range allowed.Kinds {
-		if supported && kind.Kind == httpRoute.Kind && ptr.Deref(kind.Group, resource.GatewayGroup) == resource.GatewayGroup {
-			l.Kinds = []gatewayv1.RouteGroupKind{httpRoute}
+		j := slices.IndexFunc(supported, func(s gatewayv1.RouteGroupKind) bool {
+			return kind.Kind == s.Kind && ptr.Deref(kind.Group, resource.GatewayGroup) == *s.Group
+		})
+		if j >= 0 {
+			if !l.takes(string(kind.Kind)) {
+				l.Kinds = append(l.Kinds, supported[j])
+			}
 			continue
 		}
 		unresolved = refuse(gatewayv1.ListenerReasonInvalidRouteKinds,

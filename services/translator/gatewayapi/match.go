@@ -14,20 +14,22 @@ import (
 	"github.com/meshweir/meshweir/services/translator/inventory"
 )
 
-// precedence orders the rules of a host, as HTTPRouteRule.matches of the Gateway API demands.
+// precedence orders the rules of a host, as HTTPRouteRule.matches and GRPCRouteRule.matches of the Gateway API demand.
 type precedence struct {
 	// hostname is the specificity of the route's host name.
 	hostname int
 	// path ranks the kind of path match: exact, then regular expression, then prefix. Where regular expressions stand is left to the implementation.
-	path       int
+	path int
+	// pathLength is the length of a path; of a GRPCRoute, that of a service's name.
 	pathLength int
-	method     bool
-	headers    int
-	query      int
-	created    time.Time
-	route      inventory.Ref
-	rule       int
-	match      int
+	// method is 1 when a method of HTTP is matched; of a GRPCRoute, the length of a method's name.
+	method  int
+	headers int
+	query   int
+	created time.Time
+	route   inventory.Ref
+	rule    int
+	match   int
 }
 
 // Ranks of path matches.
@@ -39,21 +41,14 @@ const (
 
 // compare is negative when p comes first.
 func (p precedence) compare(o precedence) int {
-	number := func(b bool) int {
-		if b {
-			return 1
-		}
-		return 0
-	}
 	return cmp.Or(
 		cmp.Compare(o.hostname, p.hostname),
 		cmp.Compare(o.path, p.path),
 		cmp.Compare(o.pathLength, p.pathLength),
-		cmp.Compare(number(o.method), number(p.method)),
+		cmp.Compare(o.method, p.method),
 		cmp.Compare(o.headers, p.headers),
 		cmp.Compare(o.query, p.query),
-		p.created.Compare(o.created),
-		strings.Compare(p.route.Key.Namespace+"/"+p.route.Key.Name, o.route.Key.Namespace+"/"+o.route.Key.Name),
+		byAge(p.created, p.route, o.created, o.route),
 		cmp.Compare(p.rule, o.rule),
 		cmp.Compare(p.match, o.match),
 	)
@@ -80,7 +75,7 @@ func (rr *ruleReader) readMatch(field string, source gatewayv1.HTTPRouteMatch) (
 	m.base.QueryParams = rr.readQueryMatches(field, source.QueryParams)
 	if source.Method != nil {
 		m.base.Method = exactly(string(*source.Method))
-		m.precedence.method = true
+		m.precedence.method = 1
 	}
 	m.precedence.headers, m.precedence.query = len(m.base.Headers), len(m.base.QueryParams)
 	return m, len(rr.refused) == refused
@@ -160,7 +155,7 @@ func (rr *ruleReader) readText(field, kind string, regex bool, value string) *ne
 	if _, err := regexp.Compile(value); err != nil || value == "" {
 		rr.unsupported(field+"value", fmt.Sprintf("%q is no regular expression (RE2)", value))
 	}
-	return &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: value}}
+	return matching(value)
 }
 
 func exactly(value string) *networking.StringMatch {
@@ -169,6 +164,10 @@ func exactly(value string) *networking.StringMatch {
 
 func startingWith(value string) *networking.StringMatch {
 	return &networking.StringMatch{MatchType: &networking.StringMatch_Prefix{Prefix: value}}
+}
+
+func matching(expression string) *networking.StringMatch {
+	return &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: expression}}
 }
 
 // exact returns the match for requests whose path is the match's path, or nil when there are none.
@@ -193,7 +192,7 @@ func (m match) below() *networking.HTTPMatchRequest {
 func (m match) requests() []*networking.HTTPMatchRequest {
 	if m.kind == gatewayv1.PathMatchRegularExpression {
 		return []*networking.HTTPMatchRequest{
-			withURI(m.base, &networking.StringMatch{MatchType: &networking.StringMatch_Regex{Regex: m.path}}),
+			withURI(m.base, matching(m.path)),
 		}
 	}
 	var requests []*networking.HTTPMatchRequest

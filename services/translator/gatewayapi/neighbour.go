@@ -77,7 +77,7 @@ func collisions(listeners []listener) []refusal {
 
 // addGateway adds another Gateway on the same proxies. The older of two Gateways keeps what both want.
 func (n *neighbours) addGateway(g, other gateway) {
-	wins := older(other.Created, other.Ref, g.Created, g.Ref)
+	wins := byAge(other.Created, other.Ref, g.Created, g.Ref) < 0
 	conflicts := collisions(other.Listeners)
 	for i, o := range other.Listeners {
 		if !o.usable() || !conflicts[i].none() {

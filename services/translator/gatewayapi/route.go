@@ -15,7 +15,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/output"
 )
 
-// route is an HTTPRoute as rules of VirtualServices, before it is known where it attaches.
+// route is a route as rules of VirtualServices, before it is known where it attaches.
 type route struct {
 	Created time.Time
 	// Refused says why no Gateway can serve the route; it has no rules then.
@@ -27,9 +27,9 @@ type route struct {
 	Sources []inventory.Ref
 }
 
-// rule is one match of a rule of an HTTPRoute.
+// rule is one match of a rule of a route.
 type rule struct {
-	// Name tells the rule apart: "namespace/name/rule/match".
+	// Name tells the rule apart: "namespace/name/rule/match", of a GRPCRoute "grpc/namespace/name/rule/match".
 	Name       string
 	Precedence precedence
 	// Matches are the same match, said once or more.
@@ -62,22 +62,22 @@ func (rr *ruleReader) refuse(reason gatewayv1.RouteConditionReason, field, messa
 }
 
 func (t *Translator) translateRoute(r *graph.Reader, ref inventory.Ref) route {
-	source, problem := t.inv.HTTPRoute(r, ref.Cluster, ref.Key.Namespace, ref.Key.Name)
+	source := t.source(r, ref)
 	if source == nil {
 		return route{}
 	}
-	if problem != "" {
-		return route{Refused: refuse(gatewayv1.RouteReasonUnsupportedValue, problem)}
+	if source.Problem != "" {
+		return route{Refused: refuse(gatewayv1.RouteReasonUnsupportedValue, source.Problem)}
 	}
 	rr := &ruleReader{t: t, r: r, ref: ref, sources: output.NewSources()}
-	for i, hostname := range source.Spec.Hostnames {
+	for i, hostname := range source.Hostnames {
 		if !validHostname(string(hostname)) {
 			rr.unsupported(fmt.Sprintf("spec.hostnames[%d]", i), fmt.Sprintf("%q is no DNS name", hostname))
 		}
 	}
-	rules := source.Spec.Rules
+	rules := source.Rules
 	if len(rules) == 0 {
-		rules = []gatewayv1.HTTPRouteRule{{}} // what an API server makes of no rules
+		rules = []sourceRule{{}} // what an API server makes of an HTTPRoute without rules
 	}
 	translated := route{Created: source.CreationTimestamp.Time}
 	for i, rule := range rules {
@@ -97,7 +97,7 @@ func (t *Translator) translateRoute(r *graph.Reader, ref inventory.Ref) route {
 	return translated
 }
 
-func (rr *ruleReader) readRule(index int, source gatewayv1.HTTPRouteRule) []rule {
+func (rr *ruleReader) readRule(index int, source sourceRule) []rule {
 	field := fmt.Sprintf("spec.rules[%d].", index)
 	if source.Retry != nil {
 		rr.unsupported(field+"retry", "not supported")
@@ -105,12 +105,15 @@ func (rr *ruleReader) readRule(index int, source gatewayv1.HTTPRouteRule) []rule
 	if source.SessionPersistence != nil {
 		rr.unsupported(field+"sessionPersistence", "not supported")
 	}
+	filters := rr.readFilters(field, source.Filters)
+	action := rr.action(field, source.HTTPRouteRule, filters)
+	if rr.ref.Key.Kind == kindGRPCRoute {
+		return rr.grpcRules(index, source.GRPCMatches, action)
+	}
 	matches := source.Matches
 	if len(matches) == 0 {
 		matches = []gatewayv1.HTTPRouteMatch{{}}
 	}
-	filters := rr.readFilters(field, source.Filters)
-	action := rr.action(field, source, filters)
 	var rules []rule
 	for i, match := range matches {
 		m, ok := rr.readMatch(fmt.Sprintf("%smatches[%d].", field, i), match)
@@ -136,17 +139,25 @@ func (rr *ruleReader) action(field string, source gatewayv1.HTTPRouteRule, f fil
 	destinations, invalid, total := rr.readBackends(field, source.BackendRefs)
 	if len(destinations) == 0 {
 		rr.timeouts(field, source.Timeouts, nil)
-		return &networking.HTTPRoute{DirectResponse: &networking.HTTPDirectResponse{Status: 500}}
+		return &networking.HTTPRoute{DirectResponse: &networking.HTTPDirectResponse{Status: rr.failure()}}
 	}
 	action := &networking.HTTPRoute{Route: destinations, Headers: f.headers, Mirrors: f.mirrors}
 	if invalid > 0 {
 		action.Fault = &networking.HTTPFaultInjection{Abort: &networking.HTTPFaultInjection_Abort{
-			ErrorType:  &networking.HTTPFaultInjection_Abort_HttpStatus{HttpStatus: 500},
+			ErrorType:  &networking.HTTPFaultInjection_Abort_HttpStatus{HttpStatus: int32(rr.failure())},
 			Percentage: &networking.Percent{Value: percentage(invalid, total)},
 		}}
 	}
 	rr.timeouts(field, source.Timeouts, action)
 	return action
+}
+
+// failure is the HTTP status for requests that have no backend. Of 503, gRPC makes UNAVAILABLE.
+func (rr *ruleReader) failure() uint32 {
+	if rr.ref.Key.Kind == kindGRPCRoute {
+		return 503
+	}
+	return 500
 }
 
 // istioAttempts is how often Istio retries a request by itself. Naming a time

@@ -97,12 +97,12 @@ func listenerStatus(g gateway, l listener, conflict refusal, overlaps []string, 
 // TranslateRoute returns the status of a route for the parents that are ours.
 func (t *Translator) TranslateRoute(r *graph.Reader, ref inventory.Ref) output.Set {
 	statuses := output.Set{}
-	source, _ := t.inv.HTTPRoute(r, ref.Cluster, ref.Key.Namespace, ref.Key.Name)
+	source := t.source(r, ref)
 	if source == nil {
 		return statuses
 	}
-	var status gatewayv1.HTTPRouteStatus
-	for i, parent := range source.Spec.ParentRefs {
+	var status gatewayv1.RouteStatus
+	for i, parent := range source.Parents {
 		came := t.outcomes.Get(r, parentOf{ref, i})
 		if !came.Ours {
 			continue

@@ -8,9 +8,11 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // built is an object that is ready to be written.
@@ -88,18 +90,19 @@ func server(l listener) *networking.Server {
 func (t *Translator) buildVirtualService(r *graph.Reader, key hostOf) built {
 	g := t.gateways.Get(r, key.gateway)
 	meta := g.meta("VirtualService", output.Name(key.gateway.Key.Name, key.host))
+	meta.Sources.Add(t.spaces.Witnesses(r)...)
 	spec := &networking.VirtualService{
 		Hosts:    []string{key.host},
 		Gateways: []string{key.gateway.Key.Namespace + "/" + istioName(key.gateway)},
 	}
 	for _, p := range t.hostPlans.Get(r, key).Parts {
-		spec.Http = append(spec.Http, t.partRules(r, p, meta.Sources)...)
+		spec.Http = append(spec.Http, t.partRules(r, workspace.Of(key.gateway), p, meta.Sources)...)
 	}
 	return built{meta.Key(), output.Object(meta, spec)}
 }
 
 // partRules returns the rules for some ports of a host, those first that come first, and adds what they are made from to sources.
-func (t *Translator) partRules(r *graph.Reader, p part, sources *output.Sources) []*networking.HTTPRoute {
+func (t *Translator) partRules(r *graph.Reader, gateway workspace.Place, p part, sources *output.Sources) []*networking.HTTPRoute {
 	if len(p.Routes) == 0 {
 		return []*networking.HTTPRoute{{
 			Name:           "not-found" + portSuffix(p.Ports),
@@ -112,6 +115,7 @@ func (t *Translator) partRules(r *graph.Reader, p part, sources *output.Sources)
 		route := t.routes.Get(r, candidate.Route)
 		sources.Add(candidate.Route)
 		sources.Add(route.Sources...)
+		sources.Add(t.spaces.Judge(r, workspace.Of(candidate.Route), gateway, v1alpha1.ShareGateway).Sources...)
 		for _, rule := range route.Rules {
 			rule.Precedence.hostname = candidate.Specificity
 			rule.Precedence.created, rule.Precedence.route = route.Created, candidate.Route

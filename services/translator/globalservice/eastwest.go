@@ -32,6 +32,7 @@ func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, 
 			Sources: output.NewSources(p.Home),
 		}
 		meta.Sources.AddClusters(callers...)
+		meta.Sources.Add(t.spaces.Witnesses(r)...)
 		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
 		entry.ExportTo = []string{"."}
 		for _, e := range t.localEndpoints(r, provider) {
@@ -95,6 +96,9 @@ func (t *Translator) findNeeds(r *graph.Reader, cluster string) []string {
 			continue
 		}
 		if callers := t.callers(r, name, cluster); len(callers) > 0 {
+			for _, workspace := range t.spaces.Witnesses(r) {
+				callers = append(callers, workspace.Cluster)
+			}
 			return append(callers, p.Home.Cluster)
 		}
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator/hold"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 	"github.com/meshweir/meshweir/services/translator/output"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // Name names a GlobalService in the fleet.
@@ -49,6 +50,9 @@ type Translator struct {
 	reach      *graph.Query[at, Reach]
 	names      *graph.Query[struct{}, []Name]
 	needs      *graph.Query[string, []string]
+	spaces     *workspace.Spaces
+	audiences  *graph.Query[at, audience]
+	ingress    func(r *graph.Reader, cluster string) []string
 }
 
 // at is a GlobalService in one of the clusters that use it.
@@ -58,8 +62,9 @@ type at struct {
 }
 
 // New returns a Translator.
-func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold) *Translator {
-	t := &Translator{inv: inv, hold: h}
+func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspace.Spaces) *Translator {
+	t := &Translator{inv: inv, hold: h, spaces: spaces, ingress: func(*graph.Reader, string) []string { return nil }}
+	t.audiences = graph.NewQuery(g, "audience of a global service", t.findAudience, func(a, b audience) bool { return reflect.DeepEqual(a, b) })
 	t.effective = graph.NewQuery(g, "global service in force", t.elect, func(a, b election) bool { return reflect.DeepEqual(a, b) })
 	t.owners = graph.NewQuery(g, "owner of a global host", t.findOwner, func(a, b Name) bool { return a == b })
 	t.plans = graph.NewQuery(g, "global service plan", t.makePlan, func(a, b plan) bool { return reflect.DeepEqual(a, b) })
@@ -79,7 +84,7 @@ type Reach struct {
 	// Host is the host to send requests to; empty when it does not exist in the cluster.
 	Host string
 	// Ports are the ports of the host.
-	Ports []int32
+	Ports []v1alpha1.GlobalServicePort
 	// Problem says why Host is empty.
 	Problem string
 }
@@ -97,10 +102,7 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	if p.Reason != "" {
 		return Reach{Home: p.Home, Problem: "is not accepted: " + p.Message}
 	}
-	reach := Reach{Home: p.Home}
-	for _, port := range p.Spec.Ports {
-		reach.Ports = append(reach.Ports, port.Port)
-	}
+	reach := Reach{Home: p.Home, Ports: p.Spec.Ports}
 	// While a cluster behind it is missing, what is held serves the host.
 	if len(t.endpoints(r, p, a.Cluster)) == 0 && !t.holdsEntry(r, a) {
 		reach.Problem = "has no Service that " + a.Cluster + " can reach"

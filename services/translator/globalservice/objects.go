@@ -122,14 +122,18 @@ func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, 
 	}
 	meta := t.entryMeta(r, a)
 	meta.Sources.Add(p.Home)
+	meta.Sources.Add(t.spaces.Witnesses(r)...)
 	entry := serviceEntry(p.Spec.Host, p.Spec.Ports)
+	entry.ExportTo = t.exportTo(r, a)
 	for _, e := range endpoints {
 		entry.Endpoints = append(entry.Endpoints, e.entry)
 		meta.Sources.Add(e.sources...)
 	}
 	objects.Put(a.Cluster, meta.Key(), output.Object(meta, entry))
 	meta.Kind = "DestinationRule"
-	objects.Put(a.Cluster, meta.Key(), output.Object(meta, destinationRule(a.Name, p.Spec)))
+	rule := destinationRule(a.Name, p.Spec)
+	rule.ExportTo = entry.ExportTo
+	objects.Put(a.Cluster, meta.Key(), output.Object(meta, rule))
 }
 
 func serviceEntry(host string, ports []v1alpha1.GlobalServicePort) *networking.ServiceEntry {

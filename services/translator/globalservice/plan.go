@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
 // plan is what a GlobalService comes to, before it is written down for a cluster.
@@ -26,6 +27,10 @@ type plan struct {
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
 	Unusable []string
+	// Hidden says which Services are selected and belong to workspaces that the GlobalService does not see.
+	Hidden []string
+	// Absent says which clusters are named and are not there, or have nothing of what is selected in them.
+	Absent []string
 }
 
 // provider is a cluster with Services behind a host.
@@ -105,12 +110,20 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		p.Message = fmt.Sprintf("spec.host: %s belongs to the older GlobalService %s", p.Spec.Host, owner)
 		return p
 	}
-	for _, cluster := range t.inv.Clusters(r) {
+	clusters := t.inv.Clusters(r)
+	p.Absent = unknownClusters(p.Spec, clusters)
+	for _, cluster := range clusters {
 		found := provider{Cluster: cluster}
-		for _, service := range t.selected(r, cluster, name.Namespace, p.Spec.Services) {
-			b, problem := t.backend(service, p.Spec.Ports)
+		selections := t.selected(r, cluster, name.Namespace, p.Spec.Services)
+		p.Absent = append(p.Absent, emptySelectors(p.Spec.Services, cluster, selections)...)
+		for _, s := range selections {
+			if hidden := t.hidden(r, p.Home, cluster, s.service); hidden != "" {
+				p.Hidden = append(p.Hidden, hidden)
+				continue
+			}
+			b, problem := resolveBackend(s, p.Spec)
 			if problem != "" {
-				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, service.Namespace, service.Name, problem))
+				p.Unusable = append(p.Unusable, fmt.Sprintf("%s: Service %s/%s %s", cluster, s.service.Namespace, s.service.Name, problem))
 				continue
 			}
 			found.Backends = append(found.Backends, b)
@@ -122,15 +135,49 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	return p
 }
 
-// selected returns the Services of a cluster that any selector matches, sorted by namespace and name.
-func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors []v1alpha1.ServiceSelector) []*corev1.Service {
-	found := map[Name]*corev1.Service{}
-	add := func(service *corev1.Service) {
-		if service != nil {
-			found[Name{service.Namespace, service.Name}] = service
+// unknownClusters says which clusters that a spec names are none of the clusters that can be seen.
+func unknownClusters(spec v1alpha1.GlobalServiceSpec, clusters []string) (problems []string) {
+	check := func(field string, names []string) {
+		for i, name := range names {
+			if name != "*" && !slices.Contains(clusters, name) {
+				problems = append(problems, fmt.Sprintf("%s[%d]: there is no cluster %s, or it has not been seen", field, i, name))
+			}
 		}
 	}
-	for _, selector := range selectors {
+	for i, selector := range spec.Services {
+		check(fmt.Sprintf("spec.services[%d].clusters", i), selector.Clusters)
+	}
+	check("spec.clientClusters", spec.ClientClusters)
+	return problems
+}
+
+// emptySelectors says which selectors name a cluster and select nothing in it.
+func emptySelectors(selectors []v1alpha1.ServiceSelector, cluster string, found []selection) (problems []string) {
+	for i, selector := range selectors {
+		if slices.Contains(selector.Clusters, cluster) && !slices.ContainsFunc(found, func(s selection) bool { return slices.Contains(s.selectors, i) }) {
+			problems = append(problems, fmt.Sprintf("spec.services[%d]: selects no Service in %s, which its clusters name", i, cluster))
+		}
+	}
+	return problems
+}
+
+// selection is a Service, and the indexes of the selectors that match it. It is subject to the first.
+type selection struct {
+	service   *corev1.Service
+	selectors []int
+}
+
+// selected returns the Services of a cluster that any selector matches, sorted by namespace and name.
+func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors []v1alpha1.ServiceSelector) []selection {
+	found := map[Name]selection{}
+	add := func(service *corev1.Service, selector int) {
+		if service == nil {
+			return
+		}
+		name := Name{service.Namespace, service.Name}
+		found[name] = selection{service, append(found[name].selectors, selector)}
+	}
+	for i, selector := range selectors {
 		if len(selector.Clusters) > 0 && !slices.Contains(selector.Clusters, cluster) {
 			continue
 		}
@@ -139,21 +186,31 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 			namespace = home
 		}
 		if selector.Name != "" {
-			add(t.inv.Service(r, cluster, namespace, selector.Name))
+			add(t.inv.Service(r, cluster, namespace, selector.Name), i)
 			continue
 		}
 		for _, ref := range t.inv.Services(r, cluster, namespace) {
 			service := t.inv.Service(r, cluster, namespace, ref.Key.Name)
 			if service != nil && hasLabels(service.Labels, selector.Labels) {
-				add(service)
+				add(service, i)
 			}
 		}
 	}
 	services := slices.Collect(maps.Values(found))
-	slices.SortFunc(services, func(a, b *corev1.Service) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	slices.SortFunc(services, func(a, b selection) int {
+		return strings.Compare(a.service.Namespace+"/"+a.service.Name, b.service.Namespace+"/"+b.service.Name)
 	})
 	return services
+}
+
+// hidden says why a GlobalService does not see a Service; empty when it does.
+func (t *Translator) hidden(r *graph.Reader, home inventory.Ref, cluster string, service *corev1.Service) string {
+	place := workspace.Place{Cluster: cluster, Namespace: service.Namespace}
+	verdict := t.spaces.Judge(r, workspace.Of(home), place, v1alpha1.ShareService)
+	if verdict.Refused == "" {
+		return ""
+	}
+	return fmt.Sprintf("Service %s: %s", service.Name, verdict.Refused)
 }
 
 func hasLabels(labels, wanted map[string]string) bool {
@@ -165,48 +222,23 @@ func hasLabels(labels, wanted map[string]string) bool {
 	return true
 }
 
-// backend returns how to call a Service, or why that cannot be done.
-func (t *Translator) backend(service *corev1.Service, ports []v1alpha1.GlobalServicePort) (b backend, problem string) {
-	if service.Spec.Type == corev1.ServiceTypeExternalName {
-		return backend{}, "is of type ExternalName"
-	}
-	b = backend{service.Namespace, service.Name, map[string]uint32{}}
-	for _, port := range ports {
-		number := port.ServicePort
-		if number == 0 {
-			number = port.Port
-		}
-		i := slices.IndexFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
-			return p.Port == number && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP)
-		})
-		if i < 0 {
-			return backend{}, fmt.Sprintf("has no TCP port %d", number)
-		}
-		// The name of a headless Service leads to its Pods, which listen at the target port.
-		if target := service.Spec.Ports[i].TargetPort; service.Spec.ClusterIP == corev1.ClusterIPNone {
-			if target.StrVal != "" {
-				return backend{}, fmt.Sprintf("is headless, and the target of its port %d is a name, not a number", number)
-			}
-			if target.IntVal != 0 {
-				number = target.IntVal
-			}
-		}
-		b.Ports[port.Name] = uint32(number)
-	}
-	return b, ""
-}
-
 // findClients returns the clusters that need the host, sorted.
 func (t *Translator) findClients(r *graph.Reader, name Name) []string {
 	p := t.plans.Get(r, name)
 	needs := map[string]bool{}
+	if p.Home.Cluster == "" {
+		return nil
+	}
 	for _, provider := range p.Providers {
 		needs[provider.Cluster] = true
 	}
 	for _, cluster := range t.inv.Clusters(r) {
 		if slices.Contains(p.Spec.ClientClusters, cluster) || slices.Contains(p.Spec.ClientClusters, "*") ||
-			!needs[cluster] && len(t.inv.RoutesByBackend(r, cluster, name.Namespace, name.Name)) > 0 {
+			!needs[cluster] && t.routed(r, at{name, cluster}) {
 			needs[cluster] = true
+		}
+		if needs[cluster] && t.audiences.Get(r, at{name, cluster}).none() {
+			delete(needs, cluster)
 		}
 	}
 	return slices.Sorted(maps.Keys(needs))

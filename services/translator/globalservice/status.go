@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
@@ -51,10 +52,7 @@ func (t *Translator) accepted(r *graph.Reader, p plan, name Name, programmed boo
 		status.Conditions = append(status.Conditions,
 			output.Condition(v1alpha1.ConditionProgrammed, false, v1alpha1.ReasonNoServices, "There is no Service to send requests to", generation))
 	}
-	if pairs := t.mistrusting(r, p, name); pairs != "" {
-		message := "No root certificate in common: " + pairs + ". Their workloads cannot call one another"
-		status.Conditions = append(status.Conditions, output.Condition(v1alpha1.ConditionTrustMismatch, true, v1alpha1.ReasonRootsDiffer, message, generation))
-	}
+	status.Conditions = append(status.Conditions, t.trust(r, p, name, generation)...)
 	for _, provider := range p.Providers {
 		cluster := v1alpha1.GlobalServiceCluster{Name: provider.Cluster}
 		for _, b := range provider.Backends {
@@ -69,6 +67,9 @@ func (t *Translator) resolved(r *graph.Reader, p plan, name Name, generation int
 	unresolved := func(reason, message string) metav1.Condition {
 		return output.Condition(v1alpha1.ConditionResolvedRefs, false, reason, message, generation)
 	}
+	if len(p.Hidden) > 0 {
+		return unresolved(string(gatewayv1.RouteReasonRefNotPermitted), strings.Join(p.Hidden, "; "))
+	}
 	if len(p.Unusable) > 0 {
 		return unresolved(v1alpha1.ReasonPortNotFound, strings.Join(p.Unusable, "; "))
 	}
@@ -76,8 +77,12 @@ func (t *Translator) resolved(r *graph.Reader, p plan, name Name, generation int
 		return unresolved(v1alpha1.ReasonNoServices, "No cluster has a Service that spec.services selects")
 	}
 	if clusters := t.unreachable(r, p, name); len(clusters) > 0 {
-		message := "No east-west gateway with an address, so other clusters cannot reach the Services in: " + strings.Join(clusters, ", ")
+		message := "No east-west gateway with an address, so other clusters cannot reach the Services in: " + strings.Join(clusters, ", ") +
+			". It is a Service with the label istio=eastwestgateway and an address that others reach"
 		return unresolved(v1alpha1.ReasonNoGateway, message)
+	}
+	if len(p.Absent) > 0 {
+		return unresolved(v1alpha1.ReasonClusterNotFound, strings.Join(p.Absent, "; "))
 	}
 	return output.Condition(v1alpha1.ConditionResolvedRefs, true, v1alpha1.ConditionResolvedRefs, "", generation)
 }

@@ -1,10 +1,15 @@
 package globalservice
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/output"
 )
 
 // unreachable returns the providers that other clusters call and that have no east-west gateway with an address.
@@ -18,38 +23,55 @@ func (t *Translator) unreachable(r *graph.Reader, p plan, name Name) []string {
 	return found
 }
 
-// mistrusting returns pairs "client and provider" of clusters that have no root certificate in common, as far as their roots are known.
-func (t *Translator) mistrusting(r *graph.Reader, p plan, name Name) string {
-	var pairs []string
+// pair is a client of a GlobalService and a cluster that serves it.
+type pair struct{ client, provider string }
+
+func (p pair) String() string { return p.client + " and " + p.provider }
+
+// crossings returns the pairs of clusters that should reach one another. Where
+// each calls the other, the pair is told once.
+func (t *Translator) crossings(r *graph.Reader, p plan, name Name) []pair {
+	var pairs []pair
 	for _, client := range t.clients.Get(r, name) {
 		for _, provider := range p.Providers {
-			// Both may call one another; the pair is told once.
-			if client < provider.Cluster || !slices.ContainsFunc(p.Providers, providerOf(client)) {
-				if client != provider.Cluster && t.rootsDiffer(r, client, provider.Cluster) {
-					pairs = append(pairs, client+" and "+provider.Cluster)
-				}
+			told := client > provider.Cluster && slices.ContainsFunc(p.Providers, providerOf(client))
+			if client != provider.Cluster && !told {
+				pairs = append(pairs, pair{client, provider.Cluster})
 			}
 		}
 	}
-	return strings.Join(pairs, ", ")
+	return pairs
 }
 
 func providerOf(cluster string) func(provider) bool {
 	return func(p provider) bool { return p.Cluster == cluster }
 }
 
-func (t *Translator) rootsDiffer(r *graph.Reader, a, b string) bool {
-	rootsA, rootsB := t.roots(r, a), t.roots(r, b)
-	if len(rootsA) == 0 || len(rootsB) == 0 {
-		return false
+// trust returns the condition TrustMismatch, and nothing where all clusters that should reach one another have a root certificate in common.
+func (t *Translator) trust(r *graph.Reader, p plan, name Name, generation int64) []metav1.Condition {
+	var differ []string
+	unknown := map[string]bool{}
+	for _, crossing := range t.crossings(r, p, name) {
+		client, provider := t.inv.TrustRoots(r, crossing.client), t.inv.TrustRoots(r, crossing.provider)
+		unknown[crossing.client] = len(client) == 0
+		unknown[crossing.provider] = len(provider) == 0
+		shared := slices.ContainsFunc(client, func(root string) bool { return slices.Contains(provider, root) })
+		if len(client) > 0 && len(provider) > 0 && !shared {
+			differ = append(differ, crossing.String())
+		}
 	}
-	return !slices.ContainsFunc(rootsA, func(root string) bool { return slices.Contains(rootsB, root) })
-}
-
-func (t *Translator) roots(r *graph.Reader, cluster string) []string {
-	var roots []string
-	for _, gateway := range t.gateways.Get(r, cluster) {
-		roots = append(roots, gateway.Spec.TrustRoots...)
+	maps.DeleteFunc(unknown, func(_ string, is bool) bool { return !is })
+	switch {
+	case len(differ) > 0:
+		message := "No root certificate in common: " + strings.Join(differ, ", ") +
+			". Their workloads cannot call one another: give the certificate authorities of their meshes a common root"
+		return []metav1.Condition{output.Condition(v1alpha1.ConditionTrustMismatch, true, v1alpha1.ReasonRootsDiffer, message, generation)}
+	case len(unknown) > 0:
+		message := "The root certificates of the mesh are not known of: " + strings.Join(slices.Sorted(maps.Keys(unknown)), ", ") +
+			". They are in the ConfigMap istio-ca-root-cert of Istio's root namespace"
+		condition := output.Condition(v1alpha1.ConditionTrustMismatch, false, v1alpha1.ReasonRootsUnknown, message, generation)
+		condition.Status = metav1.ConditionUnknown
+		return []metav1.Condition{condition}
 	}
-	return roots
+	return nil
 }

@@ -2,10 +2,12 @@ package globalservice
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
@@ -34,8 +36,12 @@ func invalid(spec v1alpha1.GlobalServiceSpec) string {
 		return "spec.services: at least one selector is needed"
 	}
 	for i, selector := range spec.Services {
+		field := fmt.Sprintf("spec.services[%d]", i)
 		if (selector.Name == "") == (len(selector.Labels) == 0) {
-			return fmt.Sprintf("spec.services[%d]: exactly one of name and labels must be set", i)
+			return field + ": exactly one of name and labels must be set"
+		}
+		if problem := invalidSelectedPorts(field, selector.Ports, spec.Ports); problem != "" {
+			return problem
 		}
 	}
 	return invalidOutliers(spec.OutlierDetection)
@@ -51,18 +57,50 @@ func invalidPorts(ports []v1alpha1.GlobalServicePort) string {
 		if port.Port < 1 || port.Port > 65535 {
 			return field + fmt.Sprintf("port: %d is not from 1 to 65535", port.Port)
 		}
-		if port.ServicePort < 0 || port.ServicePort > 65535 {
-			return field + fmt.Sprintf("servicePort: %d is not from 0 to 65535", port.ServicePort)
+		if problem := invalidServicePort(port.ServicePort); problem != "" {
+			return field + "servicePort: " + problem
 		}
 		switch port.Protocol {
-		case "", v1alpha1.ProtocolHTTP, v1alpha1.ProtocolHTTP2, v1alpha1.ProtocolGRPC:
+		case "", v1alpha1.ProtocolHTTP, v1alpha1.ProtocolHTTP2, v1alpha1.ProtocolGRPC, v1alpha1.ProtocolTCP:
 		default:
-			return field + fmt.Sprintf("protocol: %q is none of HTTP, HTTP2 and GRPC", port.Protocol)
+			return field + fmt.Sprintf("protocol: %q is none of HTTP, HTTP2, GRPC and TCP", port.Protocol)
 		}
 		if names[port.Name] || numbers[port.Port] {
 			return field + "name and port must be unique"
 		}
 		names[port.Name], numbers[port.Port] = true, true
+	}
+	return ""
+}
+
+// invalidServicePort says what is wrong with the number or name of a Service's port. The number 0 stands for none.
+func invalidServicePort(port intstr.IntOrString) string {
+	if port.Type == intstr.String {
+		if len(validation.IsDNS1123Label(port.StrVal)) > 0 {
+			return fmt.Sprintf("%q is neither a number nor the name of a Service's port", port.StrVal)
+		}
+		return ""
+	}
+	if port.IntVal < 0 || port.IntVal > 65535 {
+		return fmt.Sprintf("%d is not from 1 to 65535", port.IntVal)
+	}
+	return ""
+}
+
+func invalidSelectedPorts(selector string, ports []v1alpha1.SelectedPort, of []v1alpha1.GlobalServicePort) string {
+	seen := map[string]bool{}
+	for i, port := range ports {
+		field := fmt.Sprintf("%s.ports[%d].", selector, i)
+		if !slices.ContainsFunc(of, func(p v1alpha1.GlobalServicePort) bool { return p.Name == port.Name }) || seen[port.Name] {
+			return field + fmt.Sprintf("name: %q is repeated, or none of spec.ports has this name", port.Name)
+		}
+		seen[port.Name] = true
+		if port.ServicePort == (intstr.IntOrString{}) {
+			return field + "servicePort: must be set"
+		}
+		if problem := invalidServicePort(port.ServicePort); problem != "" {
+			return field + "servicePort: " + problem
+		}
 	}
 	return ""
 }

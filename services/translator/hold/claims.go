@@ -9,14 +9,17 @@ import (
 	"github.com/meshweir/meshweir/services/translator/graph"
 )
 
-// Claims are the GlobalServices of missing clusters that something which is
-// held was made from. They go on to stand against others of the same name or
-// host, which would otherwise take their place while they cannot be seen.
+// Claims are the GlobalServices and Workspaces of missing clusters that
+// something which is held was made from. GlobalServices go on to stand against
+// others of the same name or host, which would otherwise take their place while
+// they cannot be seen.
 type Claims struct {
 	// Clusters are the missing clusters by "namespace/name" of the GlobalService.
 	Clusters map[string]string
 	// Hosts are "namespace/name" of the GlobalServices by host.
 	Hosts map[string]string
+	// Workspaces are the missing clusters that have Workspaces, sorted.
+	Workspaces []string
 }
 
 // Claims returns the claims of missing clusters.
@@ -27,15 +30,20 @@ func (h *Hold) findClaims(r *graph.Reader, _ struct{}) Claims {
 	if len(missing) == 0 {
 		return Claims{}
 	}
-	claims := Claims{map[string]string{}, map[string]string{}}
+	claims := Claims{Clusters: map[string]string{}, Hosts: map[string]string{}}
 	for _, cluster := range h.inv.Clusters(r) {
 		held := h.objects.Get(r, cluster)
 		for _, key := range sortedKeys(held) {
 			for _, source := range held[key].sources {
-				home, name, ok := globalService(source)
+				home, claimed, ok := ours(source)
 				if !ok || !slices.Contains(missing, home) {
 					continue
 				}
+				if claimed.Kind == v1alpha1.KindWorkspace {
+					claims.Workspaces = append(claims.Workspaces, home)
+					continue
+				}
+				name := claimed.Namespace + "/" + claimed.Name
 				claims.Clusters[name] = home
 				for _, host := range held[key].hosts {
 					claims.Hosts[host] = name
@@ -43,6 +51,8 @@ func (h *Hold) findClaims(r *graph.Reader, _ struct{}) Claims {
 			}
 		}
 	}
+	slices.Sort(claims.Workspaces)
+	claims.Workspaces = slices.Compact(claims.Workspaces)
 	return claims
 }
 
@@ -55,14 +65,12 @@ func sortedKeys(held map[resource.Key]object) []resource.Key {
 	return keys
 }
 
-// globalService reads a source "cluster:key" that is a GlobalService.
-func globalService(source string) (cluster, name string, ok bool) {
+// ours reads a source "cluster:key" that is a GlobalService or a Workspace.
+func ours(source string) (cluster string, key resource.Key, ok bool) {
 	cluster, rest, _ := strings.Cut(source, ":")
 	key, err := resource.ParseKey(rest)
-	if err != nil || key.Group != resource.Group || key.Kind != v1alpha1.KindGlobalService {
-		return "", "", false
-	}
-	return cluster, key.Namespace + "/" + key.Name, true
+	ok = err == nil && key.Group == resource.Group && (key.Kind == v1alpha1.KindGlobalService || key.Kind == v1alpha1.KindWorkspace)
+	return cluster, key, ok
 }
 
 // hosts returns the hosts of a ServiceEntry.

@@ -67,9 +67,9 @@ func TestPutTellsWhetherItMadeADifference(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, kind := range []string{
-		"GatewayClass.gateway.networking.k8s.io", "Gateway.gateway.networking.k8s.io", "HTTPRoute.gateway.networking.k8s.io",
+		"GatewayClass.gateway.networking.k8s.io", "Gateway.gateway.networking.k8s.io", "HTTPRoute.gateway.networking.k8s.io", "GRPCRoute.gateway.networking.k8s.io",
 		"ReferenceGrant.gateway.networking.k8s.io", "GlobalService.meshweir.io", "Certificate.internal.meshweir.io",
-		"GatewayEndpoint.internal.meshweir.io", "Service", "Namespace", "ConfigMap", "VirtualService.networking.istio.io", "Pod",
+		"GatewayEndpoint.internal.meshweir.io", "Mesh.internal.meshweir.io", "Service", "Namespace", "ConfigMap", "VirtualService.networking.istio.io", "Pod",
 	} {
 		f.Add(kind+"/shop/a", `{"metadata":{"name":"b","labels":{"app.kubernetes.io/managed-by":"meshweir"},"annotations":{"meshweir.io/source-clusters":"a,,b"}},"spec":{"parentRefs":[{"name":"x"}],"rules":[{}],"hosts":["x"]}}`)
 		f.Add(kind+"/shop/a", `{"metadata":[],"spec":"x","status":null}`)

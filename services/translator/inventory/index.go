@@ -31,7 +31,7 @@ const (
 	indexBackend = "backend"
 	// indexSelector lists the Services that select Pods by a label, "key=value".
 	indexSelector = "selector"
-	// indexName lists the GlobalServices of a namespace and name in the whole fleet.
+	// indexName lists the GlobalServices of a namespace and name, and the Workspaces of a name, in the whole fleet.
 	indexName = "name"
 	// indexHost lists the GlobalServices with a host in the whole fleet.
 	indexHost = "host"
@@ -49,7 +49,9 @@ func entries(ref Ref, object Object) []entry {
 	case *gatewayv1.Gateway:
 		return []entry{at(indexKind, kind)}
 	case *gatewayv1.HTTPRoute:
-		return routeEntries(ref, o)
+		return routeEntries(ref, o.Spec.ParentRefs, o.Spec.Rules)
+	case *gatewayv1.GRPCRoute:
+		return routeEntries(ref, o.Spec.ParentRefs, GRPCRules(o))
 	case *gatewayv1.ReferenceGrant:
 		return []entry{at(indexNamespace, kind+"/"+ref.Key.Namespace)}
 	case *corev1.Service:
@@ -64,6 +66,10 @@ func entries(ref Ref, object Object) []entry {
 			{indexHost, "", o.Spec.Host},
 			{indexFleet, "", kind},
 		}
+	case *v1alpha1.Workspace:
+		return []entry{{indexName, "", ref.Key.Namespace + "/" + ref.Key.Name}, {indexFleet, "", kind}}
+	case *corev1.Namespace:
+		return []entry{at(indexKind, kind)}
 	case *Managed:
 		var found []entry
 		for _, cluster := range o.Clusters {
@@ -71,20 +77,20 @@ func entries(ref Ref, object Object) []entry {
 		}
 		return found
 	}
-	if kind == kindGatewayEndpoint {
+	if kind == kindGatewayEndpoint || kind == kindMesh {
 		return []entry{at(indexKind, kind)}
 	}
 	return nil
 }
 
-func routeEntries(ref Ref, route *gatewayv1.HTTPRoute) []entry {
+func routeEntries(ref Ref, parents []gatewayv1.ParentReference, rules []gatewayv1.HTTPRouteRule) []entry {
 	unique := map[entry]struct{}{}
-	for _, parent := range route.Spec.ParentRefs {
-		if namespace, name, ok := GatewayParent(route.Namespace, parent); ok {
+	for _, parent := range parents {
+		if namespace, name, ok := GatewayParent(ref.Key.Namespace, parent); ok {
 			unique[entry{indexParent, ref.Cluster, namespace + "/" + name}] = struct{}{}
 		}
 	}
-	for _, rule := range route.Spec.Rules {
+	for _, rule := range rules {
 		for _, backend := range rule.BackendRefs {
 			addBackend(unique, ref, backend.BackendObjectReference)
 		}

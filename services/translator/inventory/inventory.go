@@ -191,7 +191,7 @@ func (inv *Inventory) Visible(ref Ref) bool {
 	return ok
 }
 
-// Anywhere reports whether any complete cluster has a GlobalService with the namespace and name of a key.
+// Anywhere reports whether any complete cluster has a GlobalService, or a Workspace, with the namespace and name of a key.
 func (inv *Inventory) Anywhere(key resource.Key) bool {
 	return len(inv.indexes[entry{indexName, "", key.Namespace + "/" + key.Name}]) > 0
 }

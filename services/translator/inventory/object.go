@@ -23,10 +23,13 @@ const (
 	kindGatewayClass    = "GatewayClass." + resource.GatewayGroup
 	kindGateway         = "Gateway." + resource.GatewayGroup
 	kindHTTPRoute       = "HTTPRoute." + resource.GatewayGroup
+	kindGRPCRoute       = "GRPCRoute." + resource.GatewayGroup
 	kindReferenceGrant  = "ReferenceGrant." + resource.GatewayGroup
 	kindGlobalService   = v1alpha1.KindGlobalService + "." + resource.Group
+	kindWorkspace       = v1alpha1.KindWorkspace + "." + resource.Group
 	kindCertificate     = internalv1.KindCertificate + "." + resource.InternalGroup
 	kindGatewayEndpoint = internalv1.KindGatewayEndpoint + "." + resource.InternalGroup
+	kindMesh            = internalv1.KindMesh + "." + resource.InternalGroup
 	kindService         = "Service"
 	kindNamespace       = "Namespace"
 	kindConfigMap       = "ConfigMap"
@@ -99,14 +102,20 @@ func newTarget(k resource.Key) any {
 		return &gatewayv1.Gateway{}
 	case kindHTTPRoute:
 		return &gatewayv1.HTTPRoute{}
+	case kindGRPCRoute:
+		return &gatewayv1.GRPCRoute{}
 	case kindReferenceGrant:
 		return &gatewayv1.ReferenceGrant{}
 	case kindGlobalService:
 		return &v1alpha1.GlobalService{}
+	case kindWorkspace:
+		return &v1alpha1.Workspace{}
 	case kindCertificate:
 		return &internalv1.Certificate{}
 	case kindGatewayEndpoint:
 		return &internalv1.GatewayEndpoint{}
+	case kindMesh:
+		return &internalv1.Mesh{}
 	case kindService:
 		return &corev1.Service{}
 	case kindNamespace:
@@ -135,13 +144,9 @@ func salvage(k resource.Key, value []byte) any {
 	_ = json.Unmarshal(value, &some) // what does not decode stays zero
 	switch t := target.(type) {
 	case *gatewayv1.HTTPRoute:
-		var route struct {
-			Spec struct {
-				ParentRefs []gatewayv1.ParentReference `json:"parentRefs"`
-			} `json:"spec"`
-		}
-		_ = json.Unmarshal(value, &route)
-		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, route.Spec.ParentRefs
+		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, salvageParents(value)
+	case *gatewayv1.GRPCRoute:
+		t.Generation, t.Spec.ParentRefs = some.Metadata.Generation, salvageParents(value)
 	case *gatewayv1.Gateway:
 		var gateway struct {
 			Spec struct {
@@ -152,8 +157,20 @@ func salvage(k resource.Key, value []byte) any {
 		t.Generation, t.Spec.GatewayClassName = some.Metadata.Generation, gateway.Spec.GatewayClassName
 	case *v1alpha1.GlobalService:
 		t.Generation = some.Metadata.Generation
+	case *v1alpha1.Workspace:
+		t.Generation = some.Metadata.Generation
 	}
 	return target
+}
+
+func salvageParents(value []byte) []gatewayv1.ParentReference {
+	var route struct {
+		Spec struct {
+			ParentRefs []gatewayv1.ParentReference `json:"parentRefs"`
+		} `json:"spec"`
+	}
+	_ = json.Unmarshal(value, &route)
+	return route.Spec.ParentRefs
 }
 
 func problemText(err error) string {
@@ -175,11 +192,17 @@ func trim(k resource.Key, object any) {
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.GatewayStatus{}
 	case *gatewayv1.HTTPRoute:
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.HTTPRouteStatus{}
+	case *gatewayv1.GRPCRoute:
+		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), gatewayv1.GRPCRouteStatus{}
 	case *gatewayv1.ReferenceGrant:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *v1alpha1.GlobalService:
 		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), v1alpha1.GlobalServiceStatus{}
+	case *v1alpha1.Workspace:
+		o.TypeMeta, o.ObjectMeta, o.Status = metav1.TypeMeta{}, meta(o.ObjectMeta), v1alpha1.WorkspaceStatus{}
 	case *internalv1.Certificate:
+		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
+	case *internalv1.Mesh:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *internalv1.GatewayEndpoint:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)

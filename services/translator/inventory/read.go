@@ -69,9 +69,19 @@ func (inv *Inventory) HTTPRoute(r *graph.Reader, cluster, namespace, name string
 	return get[*gatewayv1.HTTPRoute](inv, r, cluster, resource.GatewayGroup, "HTTPRoute", namespace, name)
 }
 
+// GRPCRoute returns a GRPCRoute, or nil. When there is a problem, the route tells its parents and its generation only.
+func (inv *Inventory) GRPCRoute(r *graph.Reader, cluster, namespace, name string) (route *gatewayv1.GRPCRoute, problem string) {
+	return get[*gatewayv1.GRPCRoute](inv, r, cluster, resource.GatewayGroup, "GRPCRoute", namespace, name)
+}
+
 // GlobalService returns a GlobalService, or nil. When there is a problem, it tells its generation only.
 func (inv *Inventory) GlobalService(r *graph.Reader, cluster, namespace, name string) (service *v1alpha1.GlobalService, problem string) {
 	return get[*v1alpha1.GlobalService](inv, r, cluster, resource.Group, v1alpha1.KindGlobalService, namespace, name)
+}
+
+// Workspace returns a Workspace, or nil. When there is a problem, it tells its generation only.
+func (inv *Inventory) Workspace(r *graph.Reader, cluster, name string) (workspace *v1alpha1.Workspace, problem string) {
+	return get[*v1alpha1.Workspace](inv, r, cluster, resource.Group, v1alpha1.KindWorkspace, "", name)
 }
 
 // Service returns a Service, or nil.
@@ -92,6 +102,16 @@ func (inv *Inventory) Certificate(r *graph.Reader, cluster, namespace, name stri
 // HasNamespace reports whether a cluster has a namespace.
 func (inv *Inventory) HasNamespace(r *graph.Reader, cluster, name string) bool {
 	return readable[*corev1.Namespace](inv, r, cluster, "", kindNamespace, "", name) != nil
+}
+
+// Namespaces returns the names of the namespaces of a cluster, sorted.
+func (inv *Inventory) Namespaces(r *graph.Reader, cluster string) []string {
+	refs := inv.lookup(r, indexKind, cluster, kindNamespace)
+	names := make([]string, 0, len(refs))
+	for _, ref := range refs {
+		names = append(names, ref.Key.Name)
+	}
+	return names
 }
 
 // NamespaceLabels returns the labels of a namespace, with the one that every API server sets.
@@ -125,12 +145,12 @@ func (inv *Inventory) Gateways(r *graph.Reader, cluster string) []Ref {
 	return inv.lookup(r, indexKind, cluster, kindGateway)
 }
 
-// RoutesByParent lists the HTTPRoutes of a cluster that name a Gateway as parent.
+// RoutesByParent lists the routes of a cluster that name a Gateway as parent.
 func (inv *Inventory) RoutesByParent(r *graph.Reader, cluster, namespace, name string) []Ref {
 	return inv.lookup(r, indexParent, cluster, namespace+"/"+name)
 }
 
-// RoutesByBackend lists the HTTPRoutes of a cluster that name a GlobalService as backend.
+// RoutesByBackend lists the routes of a cluster that name a GlobalService as backend.
 func (inv *Inventory) RoutesByBackend(r *graph.Reader, cluster, namespace, name string) []Ref {
 	return inv.lookup(r, indexBackend, cluster, namespace+"/"+name)
 }
@@ -169,6 +189,18 @@ func (inv *Inventory) GatewayEndpoints(r *graph.Reader, cluster string) []*inter
 	return endpoints
 }
 
+// TrustRoots returns the fingerprints of the root certificates that the mesh of a cluster trusts. None means that they are unknown.
+func (inv *Inventory) TrustRoots(r *graph.Reader, cluster string) []string {
+	var roots []string
+	for _, ref := range inv.lookup(r, indexKind, cluster, kindMesh) {
+		mesh := readable[*internalv1.Mesh](inv, r, cluster, ref.Key.Group, ref.Key.Kind, ref.Key.Namespace, ref.Key.Name)
+		if mesh != nil {
+			roots = append(roots, mesh.Spec.TrustRoots...)
+		}
+	}
+	return roots
+}
+
 // GlobalServicesByName lists the GlobalServices with a namespace and name in the whole fleet.
 func (inv *Inventory) GlobalServicesByName(r *graph.Reader, namespace, name string) []Ref {
 	return inv.lookup(r, indexName, "", namespace+"/"+name)
@@ -182,6 +214,16 @@ func (inv *Inventory) GlobalServicesByHost(r *graph.Reader, host string) []Ref {
 // GlobalServices lists the GlobalServices of the whole fleet.
 func (inv *Inventory) GlobalServices(r *graph.Reader) []Ref {
 	return inv.lookup(r, indexFleet, "", kindGlobalService)
+}
+
+// Workspaces lists the Workspaces of the whole fleet.
+func (inv *Inventory) Workspaces(r *graph.Reader) []Ref {
+	return inv.lookup(r, indexFleet, "", kindWorkspace)
+}
+
+// WorkspacesByName lists the Workspaces with a name in the whole fleet.
+func (inv *Inventory) WorkspacesByName(r *graph.Reader, name string) []Ref {
+	return inv.lookup(r, indexName, "", "/"+name)
 }
 
 // ManagedFrom lists the objects in a cluster that Meshweir made from what another cluster holds.

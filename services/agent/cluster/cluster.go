@@ -1,13 +1,23 @@
-package agent
+// Package cluster says what an agent needs of a cluster. Packages folder and
+// kubernetes are the two that there are.
+package cluster
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+var (
+	// ErrConflict says that an object which is not Meshweir's has the name.
+	ErrConflict = errors.New("an object that is not Meshweir's has this name")
+	// ErrGone says that an object to have a status does not exist.
+	ErrGone = errors.New("the object does not exist")
 )
 
 // Source tells what a cluster holds.
@@ -20,9 +30,9 @@ type Source interface {
 
 // Target takes what Meshweir writes into a cluster.
 type Target interface {
-	// Managed returns the objects that carry Meshweir's label, as they stand now. They are shared, and only to be read.
+	// Managed returns the objects that Meshweir wrote as they stand now, in the form in which they were applied. They are shared, and only to be read.
 	Managed(ctx context.Context) (map[resource.Key]*unstructured.Unstructured, error)
-	// Apply makes an object stand as given. It returns folder.ErrConflict where an object stands that Meshweir did not write.
+	// Apply makes an object stand as given. It returns ErrConflict where an object stands that Meshweir did not write.
 	Apply(ctx context.Context, object *unstructured.Unstructured) error
 	// Delete takes away an object that Meshweir wrote; one that is gone is no error.
 	Delete(ctx context.Context, key resource.Key) error
@@ -32,7 +42,7 @@ type Target interface {
 type StatusTarget interface {
 	// Statuses returns the statuses that Meshweir wrote, as they stand now.
 	Statuses(ctx context.Context) (map[resource.Key]map[string]any, error)
-	// SetStatus makes a status stand as given; nil takes it away. It returns folder.ErrGone for an object that does not exist.
+	// SetStatus makes a status stand as given; nil takes it away. It returns ErrGone for an object that does not exist.
 	SetStatus(ctx context.Context, key resource.Key, status map[string]any) error
 }
 
@@ -42,11 +52,14 @@ type Memory interface {
 	SetLastApplied(kind string, p keyspace.Position) error
 }
 
-// cluster is all that an agent needs of one.
-type cluster interface {
+// Cluster is all that an agent needs of one.
+type Cluster interface {
 	Source
 	Target
 	StatusTarget
 	Memory
+	// Lead calls work while no other replica of the agent works for the cluster, again and again until ctx ends or
+	// work fails. It calls waiting when another one does.
+	Lead(ctx context.Context, work func(context.Context) error, waiting func(leader string)) error
 	Close()
 }

@@ -1,0 +1,244 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/snapshot"
+)
+
+// served is a kind as the API server serves it.
+type served struct {
+	kind     schema.GroupVersionKind
+	resource schema.GroupVersionResource
+}
+
+// kind mirrors the objects of one kind. It is the store of its reflector; the mirror's lock guards its fields.
+type kind struct {
+	cluster *Cluster
+	mirror  *mirror
+	served  served
+	stop    context.CancelFunc
+
+	// ended says that the kind is not mirrored any more; what its reflector still brings is dropped.
+	ended   bool
+	objects map[name]seen
+	listed  bool
+	// unread says why the objects cannot be read now; empty when they can, as far as is known.
+	unread string
+	// recalled says that the stored snapshot was asked what it holds of the kind.
+	recalled bool
+}
+
+func (k *kind) key(n name) resource.Key {
+	return resource.Key{Group: k.served.kind.Group, Kind: k.served.kind.Kind, Namespace: n.namespace, Name: n.name}
+}
+
+// shownAs reports whether the snapshot holds the objects of this kind under such keys.
+func (k *kind) shownAs(key resource.Key) bool {
+	of := schema.GroupKind{Group: key.Group, Kind: key.Kind}
+	if k.served.kind.GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
+		return of == schema.GroupKind{Group: resource.InternalGroup, Kind: internalv1.KindCertificate}
+	}
+	return of == k.served.kind.GroupKind()
+}
+
+// run lists and watches until ctx ends.
+func (k *kind) run(ctx context.Context) {
+	reflector := cache.NewReflectorWithOptions(k.listWatch(), nil, k, cache.ReflectorOptions{
+		Name: k.served.resource.String(), TypeDescription: k.served.kind.String(),
+		Backoff: &wait.Backoff{Duration: backoff(0), Cap: backoff(10), Factor: 2, Jitter: 0.5, Steps: 10},
+	})
+	for failures := 0; ; failures++ {
+		began := time.Now()
+		err := reflector.ListAndWatchWithContext(ctx)
+		if time.Since(began) > backoff(10) {
+			failures = 0
+		}
+		wait := backoff(failures)
+		if k.note(ctx, err) {
+			wait = k.cluster.cfg.Rediscover
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// end stops the reflector for good.
+func (k *kind) end() {
+	k.ended = true
+	k.stop()
+}
+
+func (k *kind) listWatch() cache.ListerWatcher {
+	objects := k.cluster.objects.Resource(k.served.resource)
+	// Of Secrets nothing but certificates is taken: the others need not come here at all.
+	narrow := func(options *metav1.ListOptions) {
+		if k.served.kind.GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
+			options.FieldSelector = "type=kubernetes.io/tls"
+		}
+	}
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			narrow(&options)
+			return objects.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			narrow(&options)
+			return objects.Watch(ctx, options)
+		},
+	}
+}
+
+// note takes how listing and watching ended. It returns true if trying again soon is of no use.
+func (k *kind) note(ctx context.Context, err error) (denied bool) {
+	if !apierrors.IsForbidden(err) || ctx.Err() != nil {
+		return false
+	}
+	k.mirror.mu.Lock()
+	defer k.mirror.mu.Unlock()
+	if k.ended {
+		return true
+	}
+	if k.unread == "" {
+		k.cluster.log.WarnContext(ctx, "kind may not be read, what is known of it stays", "kind", k.served.kind.GroupKind().String(), "error", err)
+	}
+	k.setUnread(fmt.Sprintf("the agent may not read it: grant get, list and watch on %s", k.served.resource.GroupResource()))
+	return true
+}
+
+// setUnread notes, and delivers, why the kind cannot be read; empty means that it can.
+func (k *kind) setUnread(why string) {
+	if k.unread == why {
+		return
+	}
+	k.unread = why
+	marker := unreadMarker(k.served.kind.GroupKind(), why)
+	if why == "" {
+		marker.Value = nil
+	}
+	k.mirror.pending[marker.Key] = marker.Value
+	k.mirror.signal()
+}
+
+func unreadMarker(of schema.GroupKind, why string) snapshot.Object {
+	key := resource.Key{Group: resource.InternalGroup, Kind: internalv1.KindUnreadKind, Name: strings.ToLower(of.String())}
+	value, _ := json.Marshal(internalv1.UnreadKind{ // texts: it does not fail
+		TypeMeta:   metav1.TypeMeta{APIVersion: internalv1.APIVersion, Kind: internalv1.KindUnreadKind},
+		ObjectMeta: metav1.ObjectMeta{Name: key.Name},
+		Spec:       internalv1.UnreadKindSpec{Group: of.Group, Kind: of.Kind, Message: why},
+	})
+	return snapshot.Object{Key: key, Value: value}
+}
+
+// Transformer is part of [cache.TransformingStore]: objects are reduced as soon as they are decoded.
+func (k *kind) Transformer() cache.TransformFunc {
+	return func(object any) (any, error) { return k.read(object) }
+}
+
+func (k *kind) read(object any) (*reading, error) {
+	switch object := object.(type) {
+	case *reading:
+		return object, nil
+	case *unstructured.Unstructured:
+		return k.cluster.read(object), nil
+	default:
+		return nil, fmt.Errorf("reading a %s: got a %T", k.served.kind.Kind, object)
+	}
+}
+
+// Add is part of [cache.ReflectorStore].
+func (k *kind) Add(object any) error { return k.Update(object) }
+
+// Update is part of [cache.ReflectorStore].
+func (k *kind) Update(object any) error {
+	r, err := k.read(object)
+	if err != nil {
+		return err
+	}
+	k.mirror.mu.Lock()
+	defer k.mirror.mu.Unlock()
+	if k.ended {
+		return nil
+	}
+	k.mirror.set(k, r)
+	k.mirror.signal()
+	return nil
+}
+
+// Delete is part of [cache.ReflectorStore].
+func (k *kind) Delete(object any) error {
+	r, err := k.read(object)
+	if err != nil {
+		return err
+	}
+	k.mirror.mu.Lock()
+	defer k.mirror.mu.Unlock()
+	if k.ended {
+		return nil
+	}
+	k.mirror.unset(k, r.name)
+	k.mirror.forget(k.key(r.name), r.version)
+	k.mirror.signal()
+	return nil
+}
+
+// Replace is part of [cache.ReflectorStore]: it takes a whole list.
+func (k *kind) Replace(objects []any, version string) error {
+	readings := make(map[name]*reading, len(objects))
+	for _, object := range objects {
+		r, err := k.read(object)
+		if err != nil {
+			return err
+		}
+		readings[r.name] = r
+	}
+	k.mirror.mu.Lock()
+	defer k.mirror.mu.Unlock()
+	if k.ended {
+		return nil
+	}
+	for n := range k.objects {
+		if readings[n] == nil {
+			k.mirror.unset(k, n)
+		}
+	}
+	for _, r := range readings {
+		k.mirror.set(k, r)
+	}
+	k.forgetAbsent(readings, version)
+	k.listed = true
+	k.setUnread("")
+	k.mirror.signal()
+	return nil
+}
+
+// forgetAbsent drops what we wrote to objects that a list of some version does not have.
+func (k *kind) forgetAbsent(listed map[name]*reading, version string) {
+	for _, writes := range []map[resource.Key]written{k.mirror.applied, k.mirror.wroteStatus} {
+		for key := range writes {
+			ofKind := schema.GroupKind{Group: key.Group, Kind: key.Kind} == k.served.kind.GroupKind()
+			if ofKind && listed[name{key.Namespace, key.Name}] == nil {
+				k.mirror.forget(key, version)
+			}
+		}
+	}
+}
+
+// Resync is part of [cache.ReflectorStore].
+func (k *kind) Resync() error { return nil }

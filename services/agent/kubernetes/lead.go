@@ -1,0 +1,83 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Lead calls work while this replica holds the Lease, again and again until ctx ends or
+// work fails. When the Lease is lost, because the API server could not be
+// reached for most of its duration, work's context ends. The Lease is given back once work has returned.
+func (c *Cluster) Lead(ctx context.Context, work func(context.Context) error, waiting func(leader string)) error {
+	for failures := 0; ctx.Err() == nil; failures++ {
+		if err := c.term(ctx, work, waiting); err != nil {
+			return err
+		}
+		if !pause(ctx, backoff(0)) {
+			break
+		}
+	}
+	return nil
+}
+
+// term campaigns, and works once elected, until the Lease is lost or ctx ends.
+func (c *Cluster) term(ctx context.Context, work func(context.Context) error, waiting func(leader string)) (err error) {
+	candidate := &candidate{LeaseLock: resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: c.cfg.Namespace, Name: Name},
+		Client:     c.leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: c.cfg.Replica},
+	}}
+	// The elector's own context ends when there is no more work: it then gives the Lease back.
+	campaign, stop := context.WithCancel(c.logged(context.WithoutCancel(ctx)))
+	defer stop()
+	done := make(chan struct{})
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: candidate, Name: Name, ReleaseOnCancel: true,
+		LeaseDuration: c.cfg.Lease, RenewDeadline: c.cfg.Lease * 2 / 3, RetryPeriod: c.cfg.Lease * 2 / 15,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(leading context.Context) {
+				defer close(done)
+				defer stop()
+				ctx, cancel := context.WithCancel(ctx)
+				defer cancel()
+				defer context.AfterFunc(leading, cancel)()
+				err = c.lead(ctx, work)
+			},
+			OnStoppedLeading: func() {},
+			OnNewLeader: func(leader string) {
+				if leader != c.cfg.Replica {
+					waiting(leader)
+				}
+			},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("standing for the lead: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() {
+		if !candidate.elected.Load() {
+			stop()
+		}
+	})()
+	elector.Run(campaign)
+	if candidate.elected.Load() {
+		<-done
+	}
+	return err
+}
+
+// lead works with a mirror and a memory that begin anew: another replica may have led meanwhile.
+func (c *Cluster) lead(ctx context.Context, work func(context.Context) error) error {
+	c.mu.Lock()
+	c.mirror = c.newMirror()
+	c.mu.Unlock()
+	if err := c.remember(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	c.log.InfoContext(ctx, "this replica leads", "replica", c.cfg.Replica)
+	return work(ctx)
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
+)
+
+// clusterCommand holds what is to be done with clusters.
+func clusterCommand(code *int) *cobra.Command {
+	o := &operator{code: code}
+	return o.group("cluster", "List the clusters of the fleet, take them in and out", o.clusterLs(), o.clusterRegister(), o.clusterDeregister())
+}
+
+func (o *operator) clusterLs() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "ls", Short: "List the clusters", Args: cobra.NoArgs,
+		Long: `Lists the clusters that are registered, that published anything, or that something in force was made from.
+
+  connected      an agent works for it, since it started
+  silent         no agent works for it; what it held when it last changed is known, and stays in force
+  expected       nothing is known of it; what was made from it is held as it is
+  deregistered   no part of the fleet until it is registered again`,
+		Example: `  meshweir cluster ls
+  meshweir cluster ls -o json | jq -r '.clusters[] | select(.state != "connected") | .name'`,
+		Run: o.run(func(ctx context.Context, s session, _ []string) error {
+			fleet, err := readRoster(ctx, s.store)
+			if err != nil {
+				return err
+			}
+			return printClusters(s.out, s.notes, fleet.sorted(), format, time.Now())
+		}),
+	}
+	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "table", "json", "yaml")
+	return cmd
+}
+
+func (o *operator) clusterRegister() *cobra.Command {
+	return &cobra.Command{
+		Use: "register NAME", Short: "Expect a cluster, or take a deregistered one in again",
+		Args: clusterName, ValidArgsFunction: o.complete,
+		Example: `  meshweir cluster register east`,
+		Run: o.run(func(ctx context.Context, s session, args []string) error {
+			already, err := register(ctx, s.store, args[0], time.Now())
+			if err != nil {
+				return err
+			}
+			if already {
+				fmt.Fprintf(s.notes, "%s was registered before.\n", args[0])
+			} else {
+				fmt.Fprintf(s.notes, "%s is registered.\n", args[0])
+			}
+			return nil
+		}),
+	}
+}
+
+func (o *operator) clusterDeregister() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use: "deregister NAME", Short: "Take a cluster out of the fleet, and away what was made from it elsewhere",
+		Args: clusterName, ValidArgsFunction: o.complete,
+		Long: `Takes a cluster out of the fleet until it is registered again. What was made from it is taken away from the other clusters;
+what Meshweir wrote into the cluster itself stays as it is. What Redis knows of the cluster is dropped.
+
+It refuses while an agent works for the cluster, and a name that nobody knows, unless it is forced.`,
+		Example: `  meshweir cluster deregister west
+  kubectl --context west delete istio-io -A -l app.kubernetes.io/managed-by=meshweir   # in west itself, when you want it clean`,
+		Run: o.run(func(ctx context.Context, s session, args []string) error {
+			c, err := deregister(ctx, s.store, args[0], force, time.Now())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(s.notes, "%s is deregistered.%s\n", c.Name, losses(c))
+			if c.AgentVersion != "" {
+				fmt.Fprintf(s.notes, "Its agent goes on, and nobody listens to it: stop it, or delete its Redis user.\n")
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "deregister it though an agent works for it, or though nobody knows it")
+	return cmd
+}
+
+// clusterName wants one argument that can be the name of a cluster.
+func clusterName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one name of a cluster, got %d arguments", len(args))
+	}
+	if _, err := keyspace.NewName(snapshotKind, args[0]); err != nil {
+		return fmt.Errorf("%q cannot be the name of a cluster: it is to be of lower-case letters, digits, '-' and '.', as in Kubernetes names", args[0])
+	}
+	return nil
+}
+
+// losses says what is taken away by the deregistration of a cluster.
+func losses(c *cluster) string {
+	if len(c.Feeds) == 0 {
+		return " Nothing elsewhere was made from it."
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(c.Feeds)) {
+		parts = append(parts, fmt.Sprintf("%s (%d objects)", name, c.Feeds[name]))
+	}
+	return " What was made from it changes or goes in " + strings.Join(parts, ", ") + "."
+}
+
+func printClusters(out, notes io.Writer, clusters []*cluster, format string, now time.Time) error {
+	document := struct {
+		Clusters []*cluster `json:"clusters"`
+	}{clusters}
+	switch format {
+	case "json":
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(document)
+	case "yaml":
+		text, err := yaml.Marshal(document)
+		if err == nil {
+			_, err = out.Write(text)
+		}
+		return err
+	}
+	if len(clusters) == 0 {
+		_, err := fmt.Fprintln(notes, "No cluster is known. One joins when its agent starts; `meshweir cluster register NAME` prepares it.")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "NAME\tSTATE\tSINCE\tIDENTITY\tREVISION\tOBJECTS\tRESULTS\tAGENT")
+	for _, c := range clusters {
+		since := "-"
+		if !c.Since.IsZero() {
+			since = duration.HumanDuration(now.Sub(c.Since))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n",
+			c.Name, c.State, since, dash(c.UID), c.Revision, c.Objects, results(c.Results), dash(c.AgentVersion))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		switch {
+		case c.State == deregistered && c.AgentVersion != "":
+			fmt.Fprintf(notes, "%s is deregistered, and its agent works: stop it, or `meshweir cluster register %s`.\n", c.Name, c.Name)
+		case c.State == expected && len(c.Feeds) > 0:
+			fmt.Fprintf(notes, "%s is not seen; what was made from it is held in %s. If it is gone for good: `meshweir cluster deregister %s`.\n",
+				c.Name, list(slices.Sorted(maps.Keys(c.Feeds))), c.Name)
+		}
+	}
+	return nil
+}
+
+// results prints counts, "12 Applied, 1 Error".
+func results(counts map[string]int) string {
+	var parts []string
+	for _, result := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[result], result))
+	}
+	return dash(strings.Join(parts, ", "))
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

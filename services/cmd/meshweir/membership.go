@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/translator"
+)
+
+// register makes a cluster a part of the fleet. It reports whether it was one by registration before.
+func register(ctx context.Context, store *keyspace.Store, name string, now time.Time) (already bool, err error) {
+	return setMember(ctx, store, name, internalv1.Registered, now)
+}
+
+// setMember writes the registry's entry of a cluster, unless it says so already.
+func setMember(ctx context.Context, store *keyspace.Store, name, state string, now time.Time) (already bool, err error) {
+	snapshot, err := store.Meta(ctx, keyspace.Name(snapshotKind+"/"+name))
+	if err != nil {
+		return false, err
+	}
+	err = store.Shared(translator.RegistryName).Update(ctx, name, func(old []byte) ([]byte, error) {
+		was, err := decodeJSON[internalv1.Membership](name, old)
+		if already = err == nil && was.State == state; already {
+			return old, nil
+		}
+		entry := internalv1.Membership{State: state, UID: snapshot.Owner, At: now.UTC().Truncate(time.Second)}
+		if entry.UID == "" && state == internalv1.Deregistered {
+			entry.UID = was.UID
+		}
+		return json.Marshal(entry)
+	})
+	return already, err
+}
+
+// deregister takes a cluster out of the fleet: first by its entry in the registry, which alone has the
+// whole effect, then by dropping what is known of it.
+func deregister(ctx context.Context, store *keyspace.Store, name string, force bool, now time.Time) (*cluster, error) {
+	fleet, err := readRoster(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	c := fleet[name]
+	if c == nil {
+		if !force {
+			return nil, fmt.Errorf("deregistering %q: no such cluster is known: the clusters are %s; --force says that it is no part of the fleet nevertheless",
+				name, list(slices.Sorted(maps.Keys(fleet))))
+		}
+		c = fleet.at(name)
+	}
+	if c.AgentVersion != "" && !force {
+		return nil, fmt.Errorf("deregistering %q: an agent works for it; stop the agent first (it counts as gone 15 s after it was killed), or say --force: then the cluster is out while its agent goes on", name)
+	}
+	if _, err := setMember(ctx, store, name, internalv1.Deregistered, now); err != nil {
+		return nil, err
+	}
+	// The snapshot first: nobody can write an output without it.
+	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind} {
+		if err := store.Drop(ctx, keyspace.Name(kind+"/"+name)); err != nil {
+			return nil, fmt.Errorf("%q is deregistered, and what is known of it is not all dropped: %w; give the command again", name, err)
+		}
+	}
+	return c, nil
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+)
+
+// operator is what the commands that look at a fleet, or change it, have in common.
+type operator struct {
+	urls    redisconn.URLs
+	timeout time.Duration
+	// code receives the exit code.
+	code *int
+}
+
+// session is one command's connection to the fleet's Redis.
+type session struct {
+	store  *keyspace.Store
+	client redis.UniversalClient
+	target redisconn.Target
+	// out is for what was asked for, notes for what a person should know beside it.
+	out, notes io.Writer
+}
+
+// group makes a command that holds others, which all speak to one Redis.
+func (o *operator) group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs, // also so that an unknown command is an error
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := cmd.PersistentFlags()
+	o.urls.DefineFlags(flags)
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long the command may take")
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// run makes the Run of a command: it opens the Redis, works, and tells what went wrong.
+func (o *operator) run(work func(ctx context.Context, s session, args []string) error) func(*cobra.Command, []string) {
+	return func(cmd *cobra.Command, args []string) {
+		err := process.SetFromEnvironment(cmd.InheritedFlags(), os.LookupEnv)
+		if err == nil {
+			err = o.with(cmd, func(ctx context.Context, s session) error { return work(ctx, s, args) })
+		}
+		if *o.code = process.ExitCode(err); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
+		}
+	}
+}
+
+func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) error) error {
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), o.timeout, fmt.Errorf("it took longer than --timeout %s", o.timeout))
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+	redisconn.RouteLibraryLog(log)
+	conn, err := redisconn.Open(log, o.urls.Control, redisconn.Options{Name: "meshweir-cli"})
+	if err != nil {
+		return process.UsageError{Err: err}
+	}
+	defer conn.Close()
+	if err := conn.Client.Ping(ctx).Err(); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("reaching %s: %w", conn, context.Cause(ctx))
+		}
+		return fmt.Errorf("reaching %s: %w; %s", conn, err, mendRedis(err))
+	}
+	store, err := keyspace.NewStore(log, conn.Client, keyspace.Config{
+		Blocking: conn.Blocking, Block: 20 * time.Millisecond, // what is read once ends with a read that waits
+	})
+	if err != nil {
+		return err
+	}
+	err = work(ctx, session{store, conn.Client, conn.Target(), cmd.OutOrStdout(), cmd.ErrOrStderr()})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", err, context.Cause(ctx))
+	}
+	return err
+}
+
+// mendRedis says what to do about a Redis that cannot be used.
+func mendRedis(err error) string {
+	if redis.IsAuthError(err) || redis.IsPermissionError(err) {
+		return "see the user and the password in --redis-control, or in MESHWEIR_REDIS_CONTROL"
+	}
+	return "name the Redis that the services use by --redis-control, or by MESHWEIR_REDIS_CONTROL " +
+		"(that of `meshweir up` is at the address that it prints)"
+}
+
+// complete offers the names of the clusters.
+func (o *operator) complete(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if len(args) == 0 && process.SetFromEnvironment(cmd.InheritedFlags(), os.LookupEnv) == nil {
+		o.timeout = 2 * time.Second
+		_ = o.with(cmd, func(ctx context.Context, s session) (err error) { // without Redis there is nothing to offer
+			names, err = clusterNames(ctx, s.store)
+			return err
+		})
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
