@@ -33,6 +33,7 @@ func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, 
 		}
 		meta.Sources.AddClusters(callers...)
 		meta.Sources.Add(t.spaces.Witnesses(r)...)
+		meta.Sources.Add(p.Guards...)
 		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
 		entry.ExportTo = []string{"."}
 		for _, e := range t.localEndpoints(r, provider) {
@@ -98,6 +99,9 @@ func (t *Translator) findNeeds(r *graph.Reader, cluster string) []string {
 		if callers := t.callers(r, name, cluster); len(callers) > 0 {
 			for _, workspace := range t.spaces.Witnesses(r) {
 				callers = append(callers, workspace.Cluster)
+			}
+			for _, guard := range p.Guards {
+				callers = append(callers, guard.Cluster)
 			}
 			return append(callers, p.Home.Cluster)
 		}

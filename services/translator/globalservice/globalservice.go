@@ -81,6 +81,8 @@ func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspa
 type Reach struct {
 	// Home is the object in force; its cluster is empty when there is none.
 	Home inventory.Ref
+	// Guards are the objects without which another GlobalService would have the host.
+	Guards []inventory.Ref
 	// Host is the host to send requests to; empty when it does not exist in the cluster.
 	Host string
 	// Ports are the ports of the host.
@@ -102,7 +104,7 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	if p.Reason != "" {
 		return Reach{Home: p.Home, Problem: "is not accepted: " + p.Message}
 	}
-	reach := Reach{Home: p.Home, Ports: p.Spec.Ports}
+	reach := Reach{Home: p.Home, Guards: p.Guards, Ports: p.Spec.Ports}
 	// While a cluster behind it is missing, what is held serves the host.
 	if len(t.endpoints(r, p, a.Cluster)) == 0 && !t.holdsEntry(r, a) {
 		reach.Problem = "has no Service that " + a.Cluster + " can reach"

@@ -23,6 +23,8 @@ type plan struct {
 	Spec v1alpha1.GlobalServiceSpec
 	// Reason and Message say why it is not accepted; empty when it is.
 	Reason, Message string
+	// Guards are the objects in force that keep older ones from having the host: without them, this one would lose it.
+	Guards []inventory.Ref
 	// Providers are the clusters that have Services behind the host, sorted.
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
@@ -110,6 +112,7 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		p.Message = fmt.Sprintf("spec.host: %s belongs to the older GlobalService %s", p.Spec.Host, owner)
 		return p
 	}
+	p.Guards = t.guards(r, p.Home, ageOf(p.Home, service), p.Spec.Host)
 	clusters := t.inv.Clusters(r)
 	p.Absent = unknownClusters(p.Spec, clusters)
 	for _, cluster := range clusters {
@@ -133,6 +136,19 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		}
 	}
 	return p
+}
+
+// guards returns the objects in force in place of older ones that have the same host as a home, and are not in force.
+func (t *Translator) guards(r *graph.Reader, home inventory.Ref, age age, host string) (found []inventory.Ref) {
+	for _, ref := range t.inv.GlobalServicesByHost(r, host) {
+		name := Name{ref.Key.Namespace, ref.Key.Name}
+		service, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
+		winner := t.effective.Get(r, name).Winner
+		if problem == "" && ref != winner && winner != home && winner.Cluster != "" && ageOf(ref, service).before(age) {
+			found = append(found, winner)
+		}
+	}
+	return found
 }
 
 // unknownClusters says which clusters that a spec names are none of the clusters that can be seen.

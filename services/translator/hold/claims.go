@@ -7,6 +7,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
+	"github.com/meshweir/meshweir/services/translator/output"
 )
 
 // Claims are the GlobalServices and Workspaces of missing clusters that
@@ -45,8 +46,11 @@ func (h *Hold) findClaims(r *graph.Reader, _ struct{}) Claims {
 				}
 				name := claimed.Namespace + "/" + claimed.Name
 				claims.Clusters[name] = home
-				for _, host := range held[key].hosts {
-					claims.Hosts[host] = name
+				// Its other sources keep the host from others, and do not have it.
+				if namespace, short, _ := strings.Cut(name, "/"); key.Name == output.Name(namespace, short) {
+					for _, host := range held[key].hosts {
+						claims.Hosts[host] = name
+					}
 				}
 			}
 		}
