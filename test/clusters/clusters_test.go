@@ -52,10 +52,8 @@ func changesReachTheOther(t *testing.T, f *fleet) {
 	f.awaitText("east", "198.51.100.21")
 	t.Logf("from a change to the other cluster: %s", time.Since(began).Round(time.Millisecond))
 
-	f.edit("east", "host: catalog.global", "host: goods.global")
-	f.awaitText("west", "goods.global")
-	f.edit("east", "host: catalog.global", "host: catalog.global")
-	f.awaitText("west", "catalog.global")
+	f.edit("east", "consecutiveErrors: 3", "consecutiveErrors: 4")
+	f.awaitText("west", `"consecutive5xxErrors":4`)
 }
 
 func apiServerRestarts(_ *testing.T, f *fleet) {
@@ -67,10 +65,8 @@ func apiServerRestarts(_ *testing.T, f *fleet) {
 	f.awaitText("east", `"weight":80`)
 	f.awaitText("east", "198.51.100.22")
 	f.clusters["west"].Restart()
-	f.edit("east", "host: catalog.global", "host: shop.global")
-	f.awaitText("west", "shop.global")
-	f.edit("east", "host: catalog.global", "host: catalog.global")
-	f.awaitText("west", "catalog.global")
+	f.edit("east", "consecutiveErrors: 3", "consecutiveErrors: 6")
+	f.awaitText("west", `"consecutive5xxErrors":6`)
 }
 
 func agentSleeps(_ *testing.T, f *fleet) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,10 +134,8 @@ func (s *Server) change(ctx context.Context, m manifest, part string, r Request,
 	if err != nil {
 		return err
 	}
-	for _, code := range wanted {
-		if answer.Code == code {
-			return nil
-		}
+	if slices.Contains(wanted, answer.Code) {
+		return nil
 	}
 	return fmt.Errorf("%s %s: %d %s", r.Method, r.Path, answer.Code, answer.Body)
 }

@@ -19,9 +19,11 @@ func TestLost(t *testing.T) {
 		{name: "one of two that are alike", before: `{"w":[1,1]}`, after: `{"w":[1]}`, want: []string{"w[1]"}},
 		{
 			name: "an element goes before", before: `{"e":[{"n":"a","p":{"x":1}}]}`, after: `{"e":[{"n":"0"},{"n":"a","p":{"x":2}}]}`,
-		}, {
+		},
+		{
 			name: "a member of an element", before: `{"e":[{"n":"a","p":{"x":1}}]}`, after: `{"e":[{"n":"a"}]}`, want: []string{"e[0]"},
-		}, {
+		},
+		{
 			name:   "metadata and status do not count",
 			before: `{"metadata":{"labels":{"a":"b"}},"status":{"c":[1]}}`, after: `{"metadata":{},"status":{}}`,
 		},
