@@ -2,6 +2,7 @@ package clusters
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -56,17 +57,21 @@ func changesReachTheOther(t *testing.T, f *fleet) {
 	f.awaitText("west", `"consecutive5xxErrors":4`)
 }
 
-func apiServerRestarts(_ *testing.T, f *fleet) {
+func apiServerRestarts(t *testing.T, f *fleet) {
 	east := f.clusters["east"]
 	f.edit("east", "weight: 90", "weight: 80")
 	east.Kill()
 	f.edit("west", "198.51.100.20", "198.51.100.22")
 	east.Start()
+	began := time.Now()
 	f.awaitText("east", `"weight":80`)
 	f.awaitText("east", "198.51.100.22")
+	t.Logf("from the start of one that was killed to what was missed: %s", time.Since(began).Round(time.Millisecond))
 	f.clusters["west"].Restart()
+	began = time.Now()
 	f.edit("east", "consecutiveErrors: 3", "consecutiveErrors: 6")
 	f.awaitText("west", `"consecutive5xxErrors":6`)
+	t.Logf("from the start of one that was stopped to a change: %s", time.Since(began).Round(time.Millisecond))
 }
 
 func agentSleeps(_ *testing.T, f *fleet) {
@@ -125,12 +130,13 @@ func manyServices(t *testing.T, f *fleet) {
 	for worker := range workers {
 		all.Go(func() {
 			for i := worker; i < count; i += workers {
-				body := fmt.Sprintf(`{"metadata":{"name":"s%d"},"spec":{"selector":{"app":"s%d"},"ports":[{"port":80}]}}`, i, i)
+				body := fmt.Sprintf(`{"metadata":{"name":"s%d"},"spec":{"clusterIP":"None","selector":{"app":"s%d"},"ports":[{"port":80}]}}`, i, i)
 				response, err := west.Client(apiserver.Admin).Post(west.URL+"/api/v1/namespaces/shop/services", "application/json", strings.NewReader(body))
 				if err != nil {
 					t.Errorf("creating Service %d: %v", i, err)
 					return
 				}
+				_, _ = io.Copy(io.Discard, response.Body) // read to its end, the connection is used again
 				response.Body.Close()
 				if response.StatusCode != http.StatusCreated {
 					t.Errorf("creating Service %d: %s", i, response.Status)
