@@ -34,10 +34,9 @@ func TestClusters(t *testing.T) {
 		t.Run(part.name, func(t *testing.T) {
 			f := *f
 			f.t = t
-			done := f.nothingTaken()
+			defer f.nothingTaken()() // it also says what was taken when a wait was in vain
 			part.test(t, &f)
 			f.awaitConverged()
-			done()
 		})
 	}
 }
