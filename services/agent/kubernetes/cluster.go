@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
@@ -63,6 +62,8 @@ type Cluster struct {
 	metadata metadata.Interface
 	kinds    discovery.DiscoveryInterfaceWithContext
 	leases   coordinationv1.LeasesGetter
+	// plain is for what is no resource.
+	plain rest.Interface
 
 	mu sync.Mutex // guards what follows
 	// mirror is what is known of the cluster since this replica leads.
@@ -117,6 +118,7 @@ func (c *Cluster) connect() (err error) {
 	if err != nil {
 		return err
 	}
+	c.plain = kinds.RESTClient()
 	c.kinds = discovery.ToDiscoveryInterfaceWithContext(kinds)
 	return nil
 }
@@ -131,12 +133,13 @@ func (c *Cluster) Identity(ctx context.Context) (string, error) {
 		system, err := withTimeout(ctx, func(ctx context.Context) (*metav1.PartialObjectMetadata, error) {
 			return namespaces.Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 		})
-		switch {
-		case err == nil:
+		if err == nil {
 			return string(system.UID), nil
-		case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
-			return "", fmt.Errorf("reading the Namespace %s, whose UID identifies the cluster: %w", metav1.NamespaceSystem, err)
-		case !pause(ctx, backoff(attempt)):
+		}
+		if attempt == 0 {
+			c.log.WarnContext(ctx, "cluster cannot be identified yet: the UID of its kube-system namespace is not known", "error", err)
+		}
+		if !pause(ctx, backoff(attempt)) {
 			return "", ctx.Err()
 		}
 	}

@@ -14,14 +14,14 @@ import (
 // right to do so, kinds that come later are found by asking now and then.
 func (c *Cluster) watchDefinitions(ctx context.Context, m *mirror, hints chan<- struct{}) {
 	objects := c.metadata.Resource(definitions())
-	reflector := cache.NewReflectorWithOptions(&cache.ListWatch{
+	reflector := newReflector(ctx, definitions(), &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return objects.List(ctx, options)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			return objects.Watch(ctx, options)
 		},
-	}, nil, hinting{m, hints}, cache.ReflectorOptions{Name: definitions().String(), TypeDescription: definitions().String()})
+	}, hinting{m, hints})
 	for failures := 0; ; failures++ {
 		if err := reflector.ListAndWatchWithContext(ctx); err == nil {
 			failures = 0

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
@@ -59,10 +58,8 @@ func (k *kind) shownAs(key resource.Key) bool {
 
 // run lists and watches until ctx ends.
 func (k *kind) run(ctx context.Context) {
-	reflector := cache.NewReflectorWithOptions(k.listWatch(), nil, k, cache.ReflectorOptions{
-		Name: k.served.resource.String(), TypeDescription: k.served.kind.String(),
-		Backoff: &wait.Backoff{Duration: backoff(0), Cap: backoff(10), Factor: 2, Jitter: 0.5, Steps: 10},
-	})
+	reflector := newReflector(ctx, k.served.resource, k.listWatch(), k)
+	denials := 0
 	for failures := 0; ; failures++ {
 		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
@@ -70,7 +67,13 @@ func (k *kind) run(ctx context.Context) {
 			failures = 0
 		}
 		wait := backoff(failures)
-		if k.note(ctx, err) {
+		switch {
+		case !apierrors.IsForbidden(err):
+			denials = 0
+		case denials == 0 || !k.cluster.ready(ctx):
+			denials++
+		default:
+			k.deny(ctx, err)
 			wait = k.cluster.cfg.Rediscover
 		}
 		if !pause(ctx, wait) {
@@ -105,21 +108,17 @@ func (k *kind) listWatch() cache.ListerWatcher {
 	}
 }
 
-// note takes how listing and watching ended. It returns true if trying again soon is of no use.
-func (k *kind) note(ctx context.Context, err error) (denied bool) {
-	if !apierrors.IsForbidden(err) || ctx.Err() != nil {
-		return false
-	}
+// deny takes that the kind may not be read.
+func (k *kind) deny(ctx context.Context, err error) {
 	k.mirror.mu.Lock()
 	defer k.mirror.mu.Unlock()
-	if k.ended {
-		return true
+	if k.ended || ctx.Err() != nil {
+		return
 	}
 	if k.unread == "" {
 		k.cluster.log.WarnContext(ctx, "kind may not be read, what is known of it stays", "kind", k.served.kind.GroupKind().String(), "error", err)
 	}
 	k.setUnread(fmt.Sprintf("the agent may not read it: grant get, list and watch on %s", k.served.resource.GroupResource()))
-	return true
 }
 
 // setUnread notes, and delivers, why the kind cannot be read; empty means that it can.

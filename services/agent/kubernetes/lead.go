@@ -13,7 +13,7 @@ import (
 // work fails. When the Lease is lost, because the API server could not be
 // reached for most of its duration, work's context ends. The Lease is given back once work has returned.
 func (c *Cluster) Lead(ctx context.Context, work func(context.Context) error, waiting func(leader string)) error {
-	for failures := 0; ctx.Err() == nil; failures++ {
+	for ctx.Err() == nil {
 		if err := c.term(ctx, work, waiting); err != nil {
 			return err
 		}
@@ -75,8 +75,8 @@ func (c *Cluster) lead(ctx context.Context, work func(context.Context) error) er
 	c.mu.Lock()
 	c.mirror = c.newMirror()
 	c.mu.Unlock()
-	if err := c.remember(ctx); err != nil || ctx.Err() != nil {
-		return err
+	if c.remember(ctx); ctx.Err() != nil {
+		return nil
 	}
 	c.log.InfoContext(ctx, "this replica leads", "replica", c.cfg.Replica)
 	return work(ctx)

@@ -26,21 +26,21 @@ func configMaps() schema.GroupVersionResource {
 }
 
 // remember reads the ConfigMap. It waits for the API server.
-func (c *Cluster) remember(ctx context.Context) error {
+func (c *Cluster) remember(ctx context.Context) {
 	for attempt := 0; ; attempt++ {
 		m, err := c.readMemory(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			c.mu.Lock()
+			defer c.mu.Unlock()
 			c.memory = m
-			c.mu.Unlock()
-			return nil
-		case apierrors.IsForbidden(err):
-			return err
-		case !pause(ctx, backoff(attempt)):
-			return nil
+			return
 		}
-		c.log.WarnContext(ctx, "what was applied last is not known yet", "error", err)
+		if attempt == 0 {
+			c.log.WarnContext(ctx, "what was applied last is not known yet", "error", err)
+		}
+		if !pause(ctx, backoff(attempt)) {
+			return
+		}
 	}
 }
 
