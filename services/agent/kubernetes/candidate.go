@@ -1,8 +1,11 @@
 package kubernetes
 
 import (
+	"context"
 	"sync/atomic"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -17,4 +20,19 @@ func (c *candidate) RecordEvent(event string) {
 	if event == "became leader" {
 		c.elected.Store(true)
 	}
+}
+
+// release gives the Lease back if it is still ours, so that the next replica need
+// not wait for it to run out. If that cannot be done, it runs out.
+func (c *candidate) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	record, _, err := c.Get(ctx)
+	if err != nil || record.HolderIdentity != c.Identity() {
+		return
+	}
+	now := metav1.Now()
+	_ = c.Update(ctx, resourcelock.LeaderElectionRecord{ // of the version that was read, or not at all
+		LeaderTransitions: record.LeaderTransitions, LeaseDurationSeconds: 1, RenewTime: now, AcquireTime: now,
+	})
 }

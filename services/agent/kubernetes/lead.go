@@ -31,12 +31,13 @@ func (c *Cluster) term(ctx context.Context, work func(context.Context) error, wa
 		Client:     c.leases,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: c.cfg.Replica},
 	}}
-	// The elector's own context ends when there is no more work: it then gives the Lease back.
+	// The elector's own context outlives ctx until work has returned.
 	campaign, stop := context.WithCancel(c.logged(context.WithoutCancel(ctx)))
 	defer stop()
 	done := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: candidate, Name: Name, ReleaseOnCancel: true,
+		// Not ReleaseOnCancel: it tells of a lost Lease only once it has tried to give it back, when another replica may lead.
+		Lock: candidate, Name: Name,
 		LeaseDuration: c.cfg.Lease, RenewDeadline: c.cfg.Lease * 2 / 3, RetryPeriod: c.cfg.Lease * 2 / 15,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leading context.Context) {
@@ -66,6 +67,7 @@ func (c *Cluster) term(ctx context.Context, work func(context.Context) error, wa
 	elector.Run(campaign)
 	if candidate.elected.Load() {
 		<-done
+		candidate.release(campaign)
 	}
 	return err
 }
