@@ -14,6 +14,10 @@ import (
 // eastWestDomain is the domain of the names under which east-west gateways know the GlobalServices of their cluster.
 const eastWestDomain = "east-west.meshweir.internal"
 
+// tlsModeLabel says "istio" of an endpoint that takes Istio's mutual TLS. At a
+// gateway that passes TLS through, istiod leaves out all others.
+const tlsModeLabel = "security.istio.io/tlsMode"
+
 // eastWestHost returns the name of a GlobalService at an east-west gateway.
 func eastWestHost(name Name) string {
 	return name.Name + "." + name.Namespace + "." + eastWestDomain
@@ -36,7 +40,7 @@ func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, 
 		meta.Sources.Add(p.Guards...)
 		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
 		entry.ExportTo = []string{"."}
-		for _, e := range t.localEndpoints(r, provider) {
+		for _, e := range localEndpoints(provider, map[string]string{tlsModeLabel: "istio"}) {
 			entry.Endpoints = append(entry.Endpoints, e.entry)
 			meta.Sources.Add(e.sources...)
 		}

@@ -5,7 +5,7 @@
 // cluster's own Services by their DNS names, and for the Services of another
 // cluster the addresses of that cluster's east-west gateway. A DestinationRule
 // beside it asks for mutual TLS, leaves out endpoints that fail, and prefers
-// the client's own network, region and zone.
+// the client's own cluster, then clusters of its zone and of its region.
 //
 // In each cluster that others reach over its east-west gateway, a second
 // ServiceEntry, which only the gateway sees, holds the cluster's own Services

@@ -35,7 +35,7 @@ func (t *Translator) endpoints(r *graph.Reader, p plan, cluster string) []endpoi
 	var found []endpoint
 	for _, provider := range p.Providers {
 		if provider.Cluster == cluster {
-			found = append(found, t.localEndpoints(r, provider)...)
+			found = append(found, localEndpoints(provider, t.place(r, cluster))...)
 			continue
 		}
 		found = append(found, t.remoteEndpoints(r, p, provider)...)
@@ -43,17 +43,11 @@ func (t *Translator) endpoints(r *graph.Reader, p plan, cluster string) []endpoi
 	return found
 }
 
-func (t *Translator) localEndpoints(r *graph.Reader, provider provider) []endpoint {
-	locality, network := "", ""
-	if gateways := t.gateways.Get(r, provider.Cluster); len(gateways) > 0 {
-		locality, network = gateways[0].Spec.Locality, gateways[0].Spec.Network
-	}
+func localEndpoints(provider provider, labels map[string]string) []endpoint {
 	found := make([]endpoint, 0, len(provider.Backends))
 	for _, b := range provider.Backends {
 		found = append(found, endpoint{
-			&networking.WorkloadEntry{
-				Address: output.ServiceHost(b.Namespace, b.Name), Ports: b.Ports, Locality: locality, Network: network,
-			},
+			&networking.WorkloadEntry{Address: output.ServiceHost(b.Namespace, b.Name), Ports: b.Ports, Labels: labels},
 			[]inventory.Ref{serviceRef(provider.Cluster, b.Namespace, b.Name)},
 		})
 	}
@@ -73,9 +67,7 @@ func (t *Translator) remoteEndpoints(r *graph.Reader, p plan, provider provider)
 		}
 		for _, address := range gateway.Spec.Addresses {
 			found = append(found, endpoint{
-				&networking.WorkloadEntry{
-					Address: address, Ports: ports, Locality: gateway.Spec.Locality, Network: gateway.Spec.Network,
-				},
+				&networking.WorkloadEntry{Address: address, Ports: ports, Labels: endpointLabels(provider.Cluster, gateway.Spec.Locality)},
 				sources,
 			})
 		}
@@ -132,7 +124,7 @@ func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, 
 	}
 	objects.Put(a.Cluster, meta.Key(), output.Object(meta, entry))
 	meta.Kind = "DestinationRule"
-	rule := destinationRule(a.Name, p.Spec)
+	rule := destinationRule(a.Name, p.Spec, t.place(r, a.Cluster))
 	rule.ExportTo = entry.ExportTo
 	objects.Put(a.Cluster, meta.Key(), output.Object(meta, rule))
 }
@@ -155,8 +147,10 @@ func serviceEntry(host string, ports []v1alpha1.GlobalServicePort) *networking.S
 	return entry
 }
 
-// destinationRule sets everything for each port, because what a port sets replaces what the rule sets for all.
-func destinationRule(name Name, spec v1alpha1.GlobalServiceSpec) *networking.DestinationRule {
+// destinationRule sets everything for each port, because what a port sets
+// replaces what the rule sets for all. Endpoints whose labels are those of the
+// client's place come first.
+func destinationRule(name Name, spec v1alpha1.GlobalServiceSpec, place map[string]string) *networking.DestinationRule {
 	policy := &networking.TrafficPolicy{}
 	for _, port := range spec.Ports {
 		policy.PortLevelSettings = append(policy.PortLevelSettings, &networking.TrafficPolicy_PortTrafficPolicy{
@@ -169,10 +163,8 @@ func destinationRule(name Name, spec v1alpha1.GlobalServiceSpec) *networking.Des
 			OutlierDetection: outlierDetection(spec.OutlierDetection),
 			LoadBalancer: &networking.LoadBalancerSettings{
 				LocalityLbSetting: &networking.LocalityLoadBalancerSetting{
-					Enabled: wrapperspb.Bool(true),
-					FailoverPriority: []string{
-						"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
-					},
+					Enabled:          wrapperspb.Bool(true),
+					FailoverPriority: failoverPriority(place),
 				},
 			},
 		})
