@@ -89,7 +89,7 @@ func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber
 	}
 	// What the route comes to depends on the object, whether or not it can be used.
 	rr.sources.Add(reach.Home)
-	rr.sources.Add(reach.Guards...)
+	reach.Guards.AddTo(rr.sources)
 	if f := rr.granted(reach.Home.Cluster, key); !f.none() {
 		return "", f
 	}

@@ -37,7 +37,7 @@ func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, 
 		}
 		meta.Sources.AddClusters(callers...)
 		meta.Sources.Add(t.spaces.Witnesses(r)...)
-		meta.Sources.Add(p.Guards...)
+		p.Guards.AddTo(meta.Sources)
 		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
 		entry.ExportTo = []string{"."}
 		for _, e := range localEndpoints(provider, map[string]string{tlsModeLabel: "istio"}) {
@@ -104,9 +104,7 @@ func (t *Translator) findNeeds(r *graph.Reader, cluster string) []string {
 			for _, workspace := range t.spaces.Witnesses(r) {
 				callers = append(callers, workspace.Cluster)
 			}
-			for _, guard := range p.Guards {
-				callers = append(callers, guard.Cluster)
-			}
+			callers = append(callers, p.Guards.clusters()...)
 			return append(callers, p.Home.Cluster)
 		}
 	}

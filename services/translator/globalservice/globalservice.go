@@ -81,8 +81,8 @@ func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspa
 type Reach struct {
 	// Home is the object in force; its cluster is empty when there is none.
 	Home inventory.Ref
-	// Guards are the objects without which another GlobalService would have the host.
-	Guards []inventory.Ref
+	// Guards keep older objects from having the host.
+	Guards Guards
 	// Host is the host to send requests to; empty when it does not exist in the cluster.
 	Host string
 	// Ports are the ports of the host.

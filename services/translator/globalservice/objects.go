@@ -115,7 +115,7 @@ func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, 
 	meta := t.entryMeta(r, a)
 	meta.Sources.Add(p.Home)
 	meta.Sources.Add(t.spaces.Witnesses(r)...)
-	meta.Sources.Add(p.Guards...)
+	p.Guards.AddTo(meta.Sources)
 	entry := serviceEntry(p.Spec.Host, p.Spec.Ports)
 	entry.ExportTo = t.exportTo(r, a)
 	for _, e := range endpoints {

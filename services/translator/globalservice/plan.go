@@ -13,6 +13,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
+	"github.com/meshweir/meshweir/services/translator/output"
 	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
@@ -23,8 +24,8 @@ type plan struct {
 	Spec v1alpha1.GlobalServiceSpec
 	// Reason and Message say why it is not accepted; empty when it is.
 	Reason, Message string
-	// Guards are the objects in force that keep older ones from having the host: without them, this one would lose it.
-	Guards []inventory.Ref
+	// Guards keep older objects from having the host.
+	Guards Guards
 	// Providers are the clusters that have Services behind the host, sorted.
 	Providers []provider
 	// Unusable says which Services are selected and cannot serve, and why.
@@ -45,6 +46,30 @@ type provider struct {
 type backend struct {
 	Namespace, Name string
 	Ports           map[string]uint32
+}
+
+// Guards are why a GlobalService has its host though older ones name it too: for
+// each of those, another object of its name is in force.
+type Guards struct {
+	// InForce are the objects without which an older one would have the host.
+	InForce []inventory.Ref
+	// Against are the clusters of the older ones.
+	Against []string
+}
+
+// AddTo adds them to what an output was made from.
+func (g Guards) AddTo(sources *output.Sources) {
+	sources.Add(g.InForce...)
+	sources.AddClusters(g.Against...)
+}
+
+// clusters returns the clusters on both sides.
+func (g Guards) clusters() []string {
+	names := slices.Clone(g.Against)
+	for _, ref := range g.InForce {
+		names = append(names, ref.Cluster)
+	}
+	return names
 }
 
 // election is the outcome among the objects of one namespace and name.
@@ -138,14 +163,15 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 	return p
 }
 
-// guards returns the objects in force in place of older ones that have the same host as a home, and are not in force.
-func (t *Translator) guards(r *graph.Reader, home inventory.Ref, age age, host string) (found []inventory.Ref) {
+// guards returns what keeps older objects from having the host of a home.
+func (t *Translator) guards(r *graph.Reader, home inventory.Ref, age age, host string) (found Guards) {
 	for _, ref := range t.inv.GlobalServicesByHost(r, host) {
 		name := Name{ref.Key.Namespace, ref.Key.Name}
 		service, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
 		winner := t.effective.Get(r, name).Winner
 		if problem == "" && ref != winner && winner != home && winner.Cluster != "" && ageOf(ref, service).before(age) {
-			found = append(found, winner)
+			found.InForce = append(found.InForce, winner)
+			found.Against = append(found.Against, ref.Cluster)
 		}
 	}
 	return found
