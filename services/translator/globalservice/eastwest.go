@@ -82,9 +82,11 @@ func (t *Translator) TranslateEastWest(r *graph.Reader, cluster string) output.S
 		objects.Put(cluster, meta.Key(), output.Object(meta, &networking.Gateway{
 			Selector: gateway.Spec.Selector,
 			Servers: []*networking.Server{{
-				Port:  &networking.Port{Number: internalv1.EastWestPort, Name: "tls-meshweir", Protocol: "TLS"},
-				Tls:   &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_AUTO_PASSTHROUGH},
-				Hosts: []string{"./*." + eastWestDomain},
+				Port: &networking.Port{Number: internalv1.EastWestPort, Name: "tls-meshweir", Protocol: "TLS"},
+				Tls:  &networking.ServerTLSSettings{Mode: networking.ServerTLSSettings_AUTO_PASSTHROUGH},
+				// No namespace before the host, which would limit nothing: by it istiod knows that two Gateways
+				// of the same proxies ask for the same, where it would else make a listener that Envoy refuses.
+				Hosts: []string{"*." + eastWestDomain},
 			}},
 		}))
 	}
