@@ -46,7 +46,8 @@ const (
 )
 
 // plan compares a complete output, at a position, with what stands, and returns
-// what to do, in order: what others refer to is made first and taken away last.
+// what to do, in order: what requests reach later is made first and taken away last, and what
+// is new comes before what changes, so that a request finds its way at every moment.
 // Nothing is done that is older than what stands. Where Redis has lost its memory since an object was
 // applied, the object is not touched before the output was computed from a snapshot that has it, as sees tells: only
 // then is it known whether it depends on something that is not back yet.
@@ -91,7 +92,8 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 		if a.verb == remove && b.verb == remove {
 			order = -order
 		}
-		return cmp.Or(compareBools(a.verb == remove, b.verb == remove), order, cmp.Compare(a.key.String(), b.key.String()))
+		return cmp.Or(compareBools(a.verb == remove, b.verb == remove), order,
+			compareBools(live[a.key] != nil, live[b.key] != nil), cmp.Compare(a.key.String(), b.key.String()))
 	})
 	return steps
 }
@@ -107,16 +109,16 @@ func compareBools(a, b bool) int {
 	}
 }
 
-// rank orders kinds: hosts, then how they are reached and who may, then the routes to them.
+// rank orders kinds: hosts, then how they are reached and who may, then the routes to them, then what lets requests in.
 func rank(kind string) int {
 	switch kind {
 	case "ServiceEntry", "WorkloadEntry":
 		return 0
 	case "DestinationRule":
 		return 1
-	case "Gateway":
-		return 3
 	case "VirtualService":
+		return 3
+	case "Gateway":
 		return 4
 	default:
 		return 2

@@ -110,19 +110,21 @@ func TestPlanAwaitsAnOutputThatSawWhatStandsSinceALostEpoch(t *testing.T) {
 	}
 }
 
-func TestPlanMakesFirstAndTakesAwayLastWhatOthersReferTo(t *testing.T) {
+func TestPlanMakesFirstAndTakesAwayLastWhatRequestsReachLater(t *testing.T) {
 	output, live := map[resource.Key]wanted{}, map[resource.Key]*unstructured.Unstructured{}
 	for _, kind := range []string{"VirtualService", "Gateway", "EnvoyFilter", "DestinationRule", "ServiceEntry"} {
 		output[istioKey(kind, "new")] = wanted{object: object(istioKey(kind, "new"), "a", 0)}
 		live[istioKey(kind, "old")] = object(istioKey(kind, "old"), "a", 1)
 	}
+	output[istioKey("Gateway", "changed")] = wanted{object: object(istioKey("Gateway", "changed"), "b", 0), at: at(3)}
+	live[istioKey("Gateway", "changed")] = object(istioKey("Gateway", "changed"), "a", 1)
 	var got []string
 	for _, s := range plan(output, at(5), live, nil) {
 		got = append(got, s.key.Kind+" "+s.key.Name)
 	}
 	want := []string{
-		"ServiceEntry new", "DestinationRule new", "EnvoyFilter new", "Gateway new", "VirtualService new",
-		"VirtualService old", "Gateway old", "EnvoyFilter old", "DestinationRule old", "ServiceEntry old",
+		"ServiceEntry new", "DestinationRule new", "EnvoyFilter new", "VirtualService new", "Gateway new", "Gateway changed",
+		"Gateway old", "VirtualService old", "EnvoyFilter old", "DestinationRule old", "ServiceEntry old",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error("order (-want +got):\n" + diff)
