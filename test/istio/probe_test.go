@@ -1,6 +1,7 @@
 package istio_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,8 +20,9 @@ import (
 )
 
 // probe is a request, as in "GET http://shop.example.com/a?b=c X-Header:value",
-// and its answer. wrong is the answer that it gets today where that is known to
-// be another.
+// and its answer. SNI:name is the server name that its connection was made for,
+// where that is not the request's host. wrong is the answer that it gets today
+// where that is known to be another.
 type probe struct{ request, answer, wrong string }
 
 // readProbes reads testdata/probes.yaml: by golden case and cluster, requests and their answers.
@@ -92,16 +94,21 @@ func ask(t *testing.T, proxies []*proxy, text string) string {
 	return simulation.ErrNoListener.Error()
 }
 
-// answer finds the virtual host by Istio's simulation, and the answer in its routes.
-func (p *proxy) answer(request envoy.Request) (string, error) {
+// run sends a request through Istio's simulation.
+func (p *proxy) run(request envoy.Request) simulation.Result {
 	call := simulation.Call{
 		Port: port(request.URL), HostHeader: request.URL.Host, Path: request.URL.Path, Protocol: simulation.HTTP,
 		CallMode: simulation.CallModeGateway,
 	}
 	if request.URL.Scheme == "https" {
-		call.TLS, call.Sni = simulation.TLS, request.URL.Hostname()
+		call.TLS, call.Sni = simulation.TLS, cmp.Or(request.Header.Get("SNI"), request.URL.Hostname())
 	}
-	result := p.Run(call)
+	return p.Run(call)
+}
+
+// answer finds the virtual host by Istio's simulation, and the answer in its routes.
+func (p *proxy) answer(request envoy.Request) (string, error) {
+	result := p.run(request)
 	if errors.Is(result.Error, simulation.ErrNoVirtualHost) || errors.Is(result.Error, simulation.ErrNoRoute) {
 		return "404", nil
 	}

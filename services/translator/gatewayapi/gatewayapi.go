@@ -7,8 +7,12 @@
 // VirtualService's rules are sorted by the Gateway API's precedence (regular
 // expressions stand between exact paths and prefixes) and include the rules of
 // less specific host names, because a request that no rule of "a.example.com"
-// takes may still be one for "*.example.com". A listener's host name keeps
-// requests from less specific listeners of the same port (listener isolation).
+// takes may still be one for "*.example.com".
+//
+// A listener's host name keeps requests from less specific listeners of the same
+// port (listener isolation). Within one Istio Gateway istiod would add their
+// rules to its own, so it gets an Istio Gateway to itself, with VirtualServices
+// of its own. See planHost for the rest.
 //
 // What a VirtualService cannot say is never approximated: the route is not
 // accepted, and its condition names the field. The share of requests whose
@@ -62,7 +66,7 @@ type Translator struct {
 	heads       *graph.Query[inventory.Ref, head]
 	attachments *graph.Query[inventory.Ref, attachments]
 	outcomes    *graph.Query[parentOf, outcome]
-	hosts       *graph.Query[inventory.Ref, map[string]hostPlan]
+	hosts       *graph.Query[inventory.Ref, map[hostOf]hostPlan]
 	hostPlans   *graph.Query[hostOf, hostPlan]
 	virtual     *graph.Query[hostOf, built]
 }
@@ -73,10 +77,18 @@ type parentOf struct {
 	index int
 }
 
-// hostOf is one host name of a Gateway.
+// hostOf is one host name of an Istio Gateway.
 type hostOf struct {
+	istioGateway
+	host string
+}
+
+// istioGateway is one of the Istio Gateways that are made for a Gateway.
+type istioGateway struct {
 	gateway inventory.Ref
-	host    string
+	// alone is the host name of its listeners, which are kept from less specific
+	// ones. It is "" for the Istio Gateway of all listeners that need none of their own.
+	alone string
 }
 
 // New returns a Translator.
@@ -89,7 +101,7 @@ func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspa
 	t.heads = graph.NewQuery(g, "head of a route", t.readHead, deepEqual[head])
 	t.attachments = graph.NewQuery(g, "attachments of a gateway", t.attach, deepEqual[attachments])
 	t.outcomes = graph.NewQuery(g, "outcome for a parent", t.findOutcome, deepEqual[outcome])
-	t.hosts = graph.NewQuery(g, "hosts of a gateway", t.planHosts, deepEqual[map[string]hostPlan])
+	t.hosts = graph.NewQuery(g, "hosts of a gateway", t.planHosts, deepEqual[map[hostOf]hostPlan])
 	t.hostPlans = graph.NewQuery(g, "host of a gateway", t.findHostPlan, deepEqual[hostPlan])
 	t.virtual = graph.NewQuery(g, "virtual service", t.buildVirtualService, nil)
 	return t

@@ -4,18 +4,20 @@ import (
 	"reflect"
 	"slices"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/inventory"
 )
 
-// hostPlan says what a Gateway does with requests for one host name.
+// hostPlan says what an Istio Gateway does with requests for one host name.
 type hostPlan struct {
 	Parts []part
 }
 
-// part is what a Gateway does with requests for a host on some of its ports.
+// part is what is done with requests for a host on some ports.
 type part struct {
-	// Ports are the listeners' ports; none means all on which the host is served.
+	// Ports are the listeners' ports; none means all on which istiod would use the rules.
 	Ports []uint32
 	// Routes are the routes whose rules apply. None means that requests are answered with 404.
 	Routes []candidate
@@ -30,27 +32,30 @@ type candidate struct {
 // served is a listener that can be programmed, with its routes.
 type served struct {
 	socket
+	// alone names the Istio Gateway that has the listener.
+	alone  string
 	routes []attachment
 }
 
 // planHosts returns the plans of all host names of a Gateway.
-func (t *Translator) planHosts(r *graph.Reader, ref inventory.Ref) map[string]hostPlan {
-	plans := map[string]hostPlan{}
+func (t *Translator) planHosts(r *graph.Reader, ref inventory.Ref) map[hostOf]hostPlan {
+	plans := map[hostOf]hostPlan{}
 	g := t.gateways.Get(r, ref)
 	if !g.Ours || !g.Refused.none() {
 		return plans
 	}
 	near := t.neighbours.Get(r, ref)
 	attached := t.attachments.Get(r, ref)
+	alone := isolated(g.Listeners, near.Conflicts)
 	var own []served
 	for i, l := range g.Listeners {
-		if l.usable() && near.Conflicts[i].none() {
-			own = append(own, served{l.socket(), attached.Listeners[i]})
+		if l.served(near.Conflicts[i]) {
+			own = append(own, served{l.socket(), alone[i], attached.Listeners[i]})
 		}
 	}
-	hosts := map[string]bool{}
+	hosts, groups := map[string]bool{}, map[string]bool{}
 	for _, l := range own {
-		hosts[l.Hostname] = true
+		hosts[l.Hostname], groups[l.alone] = true, true
 		for _, a := range l.routes {
 			for _, hostname := range a.Hostnames {
 				hosts[hostname] = true
@@ -58,21 +63,57 @@ func (t *Translator) planHosts(r *graph.Reader, ref inventory.Ref) map[string]ho
 		}
 	}
 	for host := range hosts {
-		if plan := planHost(host, own, near.Others); len(plan.Parts) > 0 {
-			plans[host] = plan
+		for alone := range groups {
+			if plan := planHost(host, alone, own, near.Others); len(plan.Parts) > 0 {
+				plans[hostOf{istioGateway{ref, alone}, host}] = plan
+			}
 		}
 	}
 	return plans
 }
 
-// planHost plans one host name. own are the listeners of the Gateway, others those of other Gateways on the same proxies.
-func planHost(host string, own []served, others []socket) hostPlan {
+// isolated returns for each listener that is served the host name by which it
+// has an Istio Gateway of its own, and "" when it needs none. Listeners of one
+// host name stay together, whatever their ports.
+func isolated(listeners []listener, conflicts []refusal) []string {
+	nested := map[string]bool{}
+	for i, l := range listeners {
+		for j, other := range listeners {
+			if l.served(conflicts[i]) && other.served(conflicts[j]) &&
+				l.Port == other.Port && l.Hostname != other.Hostname && covers(other.Hostname, l.Hostname) {
+				nested[l.Hostname] = true
+			}
+		}
+	}
+	alone := make([]string, len(listeners))
+	for i, l := range listeners {
+		if nested[l.Hostname] {
+			alone[i] = l.Hostname
+		}
+	}
+	return alone
+}
+
+// planHost plans one host name for one Istio Gateway. own are the listeners of
+// the Gateway, others those of other Gateways on the same proxies.
+//
+// On each port, what becomes of a request is decided by the listener that it
+// belongs to. For HTTP, only that listener's Istio Gateway says so, because a
+// port has one set of routes. For HTTPS, all Istio Gateways do whose listeners
+// cover the host: a client that has a connection to one of them may use it for
+// any host of the certificate. Such a request for a host of another Gateway is
+// not told apart.
+func planHost(host, alone string, own []served, others []socket) hostPlan {
 	var plan hostPlan
-	complete := true // the plan says something for every port on which the host reaches the Gateway
+	if alone != "" && !covers(alone, host) {
+		return plan
+	}
+	complete := true // the plan says something for every port on which istiod would use the rules
 	for _, port := range ports(own) {
 		best, fallback := mostSpecific(host, port, own, others)
-		if best == nil {
-			complete = complete && !fallback
+		applies, covered := reach(host, alone, port, own)
+		if best == nil || best.alone != alone && !(covered && best.Protocol == gatewayv1.HTTPSProtocolType) {
+			complete = complete && !applies
 			continue
 		}
 		routes := candidates(host, best.routes)
@@ -100,6 +141,18 @@ func ports(listeners []served) []uint32 {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// reach reports whether istiod would use rules for a host on a port of an Istio
+// Gateway, and whether a listener of it there covers the host.
+func reach(host, alone string, port uint32, own []served) (applies, covered bool) {
+	for _, l := range own {
+		if l.alone == alone && l.Port == port {
+			covered = covered || covers(l.Hostname, host)
+			applies = applies || covered || covers(host, l.Hostname)
+		}
+	}
+	return applies, covered
 }
 
 // mostSpecific returns the listener that requests for a host on a port belong
@@ -146,5 +199,5 @@ func candidates(host string, routes []attachment) []candidate {
 }
 
 func (t *Translator) findHostPlan(r *graph.Reader, key hostOf) hostPlan {
-	return t.hosts.Get(r, key.gateway)[key.host]
+	return t.hosts.Get(r, key.gateway)[key]
 }

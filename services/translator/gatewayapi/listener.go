@@ -41,6 +41,9 @@ func (l listener) usable() bool {
 	return l.Refused.none() && l.BadCertificate.none() && len(l.Kinds) > 0
 }
 
+// served reports whether the listener is programmed, given its conflict.
+func (l listener) served(conflict refusal) bool { return l.usable() && conflict.none() }
+
 // takes reports whether routes of a kind may attach.
 func (l listener) takes(kind string) bool {
 	return slices.ContainsFunc(l.Kinds, func(k gatewayv1.RouteGroupKind) bool { return string(k.Kind) == kind })

@@ -21,43 +21,50 @@ type built struct {
 	value []byte
 }
 
-// istioName returns the name of the Istio Gateway that is made for a Gateway.
-func istioName(ref inventory.Ref) string { return output.Name(ref.Key.Name) }
+// name returns the Istio Gateway's name.
+func (i istioGateway) name() string { return output.Name(i.parts()...) }
 
-// TranslateGateway returns what a Gateway makes: an Istio Gateway, a VirtualService for each host name, and its status.
+// parts are what its name is made of.
+func (i istioGateway) parts() []string {
+	if i.alone == "" {
+		return []string{i.gateway.Key.Name}
+	}
+	return []string{i.gateway.Key.Name, i.alone}
+}
+
+// TranslateGateway returns what a Gateway makes: Istio Gateways, a VirtualService for each host name of each, and its status.
 func (t *Translator) TranslateGateway(r *graph.Reader, ref inventory.Ref) (objects, statuses output.Set) {
 	objects, statuses = output.Set{}, output.Set{}
 	g := t.gateways.Get(r, ref)
 	if !g.Ours {
 		return objects, statuses
 	}
-	programmed := t.addIstioGateway(r, objects, g)
+	programmed := t.addIstioGateways(r, objects, g)
 	for host := range t.hosts.Get(r, ref) {
-		virtual := t.virtual.Get(r, hostOf{ref, host})
+		virtual := t.virtual.Get(r, host)
 		objects.Put(ref.Cluster, virtual.key, virtual.value)
 	}
 	statuses.Put(ref.Cluster, ref.Key, output.Status(g.Generation, t.gatewayStatus(r, g, programmed)))
 	return objects, statuses
 }
 
-// addIstioGateway adds the Istio Gateway with the listeners that can be served, and returns which these are.
-func (t *Translator) addIstioGateway(r *graph.Reader, objects output.Set, g gateway) (programmed []bool) {
+// addIstioGateways adds the Istio Gateways with the listeners that can be served, and returns which these are.
+func (t *Translator) addIstioGateways(r *graph.Reader, objects output.Set, g gateway) (programmed []bool) {
 	programmed = make([]bool, len(g.Listeners))
 	if !g.Refused.none() {
 		return programmed
 	}
 	conflicts := t.neighbours.Get(r, g.Ref).Conflicts
-	spec := &networking.Gateway{Selector: g.Selector}
-	for i, l := range g.Listeners {
-		if !l.usable() || !conflicts[i].none() {
-			continue
+	servers := map[string][]*networking.Server{}
+	for i, alone := range isolated(g.Listeners, conflicts) {
+		if l := g.Listeners[i]; l.served(conflicts[i]) {
+			programmed[i] = true
+			servers[alone] = append(servers[alone], server(l))
 		}
-		programmed[i] = true
-		spec.Servers = append(spec.Servers, server(l))
 	}
-	if len(spec.Servers) > 0 {
-		meta := g.meta("Gateway", istioName(g.Ref))
-		objects.Put(g.Ref.Cluster, meta.Key(), output.Object(meta, spec))
+	for alone, servers := range servers {
+		meta := g.meta("Gateway", istioGateway{g.Ref, alone}.name())
+		objects.Put(g.Ref.Cluster, meta.Key(), output.Object(meta, &networking.Gateway{Selector: g.Selector, Servers: servers}))
 	}
 	return programmed
 }
@@ -89,11 +96,11 @@ func server(l listener) *networking.Server {
 
 func (t *Translator) buildVirtualService(r *graph.Reader, key hostOf) built {
 	g := t.gateways.Get(r, key.gateway)
-	meta := g.meta("VirtualService", output.Name(key.gateway.Key.Name, key.host))
+	meta := g.meta("VirtualService", output.Name(append(key.parts(), key.host)...))
 	meta.Sources.Add(t.spaces.Witnesses(r)...)
 	spec := &networking.VirtualService{
 		Hosts:    []string{key.host},
-		Gateways: []string{key.gateway.Key.Namespace + "/" + istioName(key.gateway)},
+		Gateways: []string{key.gateway.Key.Namespace + "/" + key.name()},
 	}
 	for _, p := range t.hostPlans.Get(r, key).Parts {
 		spec.Http = append(spec.Http, t.partRules(r, workspace.Of(key.gateway), p, meta.Sources)...)
