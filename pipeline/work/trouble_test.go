@@ -13,8 +13,8 @@ func TestFailingPassesAreLoggedOnceInAMinute(t *testing.T) {
 	var out bytes.Buffer
 	tr := trouble{log: slog.New(slog.NewTextHandler(&out, nil))}
 	began := time.Unix(1_000_000, 0)
-	for _, after := range []time.Duration{0, 1, 2, 59, 60, 61, 119} {
-		tr.note(t.Context(), errors.New("OOM"), began.Add(after*time.Second))
+	for _, seconds := range []int64{0, 1, 2, 59, 60, 61, 119} {
+		tr.note(t.Context(), errors.New("OOM"), began.Add(time.Duration(seconds)*time.Second))
 	}
 	tr.note(t.Context(), nil, began.Add(2*time.Minute))
 	tr.note(t.Context(), nil, began.Add(3*time.Minute))
