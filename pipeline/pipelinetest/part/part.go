@@ -23,7 +23,7 @@ import (
 // there, separated by commas.
 const RequireVariable = "MESHWEIR_REQUIRE"
 
-var versionNumber = regexp.MustCompile(`[0-9]+(\.[0-9]+)+`)
+var versionNumber = regexp.MustCompile(`[0-9]+(\.[0-9]+)+(-[0-9]{14}-[0-9a-f]{12})?`)
 
 // Part is a program that tests may use.
 type Part struct {
@@ -45,7 +45,7 @@ type Part struct {
 type Found struct {
 	// Path is the program's path.
 	Path string
-	// Version is the number that it prints of its version, "7.0.15".
+	// Version is the number that it prints of its version: "7.0.15", or a pseudo-version of Go's.
 	Version string
 }
 

@@ -37,6 +37,22 @@ func TestFindsThePartThatItsVariableNames(t *testing.T) {
 	}
 }
 
+func TestAVersionIsANumberOrAPseudoVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pilot-discovery")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho client version: 0.0.0-20260827124520-eed52ebb66ad-Unknown\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MESHWEIR_PART_ISTIOD", path)
+	istiod, err := part.ByName("istiod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := istiod.Find(t.Context())
+	if want := "0.0.0-20260827124520-eed52ebb66ad"; found.Version != want || err != nil {
+		t.Errorf("got %+v, %v, want version %s", found, err, want)
+	}
+}
+
 func TestAPartThatDoesNotRunIsNotFound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "docker")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\necho no engine >&2\nexit 1\n"), 0o755); err != nil {
