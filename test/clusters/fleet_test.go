@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // fleet is two clusters, a Redis, an agent for each cluster and a translator.
 type fleet struct {
-	t        *testing.T
+	t        testing.TB
 	redis    *pipelinetest.Server
 	store    *keyspace.Store
 	clusters map[string]*apiserver.Server
@@ -41,7 +41,7 @@ type fleet struct {
 	logs     string
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t testing.TB) *fleet {
 	t.Helper()
 	f := &fleet{
 		t: t, redis: pipelinetest.RealServer(t, "--appendonly", "yes"), logs: t.TempDir(),
@@ -62,7 +62,7 @@ func newFleet(t *testing.T) *fleet {
 }
 
 // newCluster starts an API server that holds what the cluster's manifest says.
-func newCluster(t *testing.T, name string) *apiserver.Server {
+func newCluster(t testing.TB, name string) *apiserver.Server {
 	t.Helper()
 	server := apiserver.Start(t, apiserver.Config{Name: name, Users: map[string][]string{agent: nil}})
 	server.Apply(apiserver.FromModule(t, "istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml"))
@@ -73,7 +73,7 @@ func newCluster(t *testing.T, name string) *apiserver.Server {
 	return server
 }
 
-func manifest(t *testing.T, name string) string {
+func manifest(t testing.TB, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
 	if err != nil {

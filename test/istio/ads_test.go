@@ -9,7 +9,7 @@ import (
 
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
-	"github.com/meshweir/meshweir/test/istio/ads"
+	"github.com/meshweir/meshweir/test/ads"
 	"github.com/meshweir/meshweir/test/istio/envoy"
 )
 
