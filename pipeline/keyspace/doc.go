@@ -17,7 +17,7 @@
 // still being written, and what is absent then is unknown, not gone.
 //
 // Three kinds of writer share that step: [Owned] has one writer, which opens a
-// new epoch when meta is not the one that it left; [Derived] may be written by any
+// new epoch when meta is older than what it left, and gives up when it is newer; [Derived] may be written by any
 // replica that has seen at least the inputs that the stored state was computed
 // from; [Shared] has many writers that compare and set single records.
 //

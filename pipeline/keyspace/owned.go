@@ -8,8 +8,9 @@ import (
 )
 
 // Owned writes a keyspace that has one writer, bound to an identity. What it
-// left is what it expects to find: anything else means that Redis lost or
-// changed history, and it opens a new epoch and makes the state right again.
+// left is what it expects to find. Something older means that Redis lost or
+// changed history, and it opens a new epoch and makes the state right again. Something
+// newer means that another process took the owner's place, while this one was paused: what this one holds is out of date.
 type Owned struct {
 	*stage
 	owner string
@@ -17,8 +18,8 @@ type Owned struct {
 	displaced bool
 	// seen is the latest epoch that this writer knows of. Guarded by flushing.
 	seen Epoch
-	// unsure is a write whose answer never came. Guarded by flushing.
-	unsure *unsure
+	// unsure are writes whose answers never came. Guarded by flushing.
+	unsure []unsure
 }
 
 type unsure struct {
@@ -34,7 +35,7 @@ func (s *Store) Owned(name Name, owner string) *Owned {
 
 // Flush writes what differs from what is stored, in capped batches. Where nothing
 // differs it writes nothing, and no event. It returns [ErrOwned] when the keyspace
-// is bound to another identity, and is otherwise safe to call again.
+// is bound to another identity, [ErrOvertaken] when this writer is to give up, and is otherwise safe to call again.
 func (o *Owned) Flush(ctx context.Context) error {
 	if err := o.lock(ctx); err != nil {
 		return err
@@ -44,7 +45,7 @@ func (o *Owned) Flush(ctx context.Context) error {
 }
 
 // Check compares what is stored with what the last write left, and repairs it.
-// It also makes the keyspace known again. Call it every few seconds.
+// It also makes the keyspace known again, and returns what Flush does. Call it every few seconds.
 func (o *Owned) Check(ctx context.Context) error {
 	if err := o.lock(ctx); err != nil {
 		return err
@@ -75,25 +76,27 @@ func (o *Owned) Beat(ctx context.Context, info []byte, ttl time.Duration) error 
 }
 
 // displace lists what is stored, because it is not what was left; unless it is
-// what an earlier write left whose answer never came.
+// what an earlier write left whose answer never came. It returns ErrOvertaken when what is stored is newer.
 func (o *Owned) displace(ctx context.Context) error {
-	if w := o.unsure; w != nil {
-		o.unsure = nil
-		meta, err := o.store.Meta(ctx, o.name)
-		if err != nil {
-			o.unsure = w
-			return err
-		}
+	left := o.stored.meta.Position
+	meta, err := o.store.Meta(ctx, o.name)
+	if err != nil {
+		return err
+	}
+	for _, w := range o.unsure {
 		if meta.WriteID == w.meta.WriteID {
 			o.landed(w.batch, w.meta)
 			return nil
 		}
 	}
+	if left != (Position{}) && meta.Owner == o.owner && meta.Compare(left) > 0 {
+		return fmt.Errorf("writing %s: %w: this one left it at %s, and it is at %s", o.name, ErrOvertaken, left, meta.Position)
+	}
 	o.store.log.WarnContext(ctx, "redis does not hold what was left in it; a new epoch begins",
-		"keyspace", o.name, "left", o.stored.meta.Position)
-	o.displaced = true
-	if left := o.stored.meta.Epoch; left.Compare(o.seen) > 0 {
-		o.seen = left
+		"keyspace", o.name, "left", left)
+	o.displaced, o.unsure = true, nil
+	if left.Epoch.Compare(o.seen) > 0 {
+		o.seen = left.Epoch
 	}
 	return o.relist(ctx)
 }
@@ -145,7 +148,8 @@ func (o *Owned) write(ctx context.Context, b batch) error {
 	err := o.store.commit(ctx, write{name: o.name, base: base, next: next, set: b.set, del: b.del, since: b.since})
 	if err != nil {
 		if !errors.Is(err, errMoved) {
-			o.unsure = &unsure{b, next}
+			const most = 8 // of an outage it is the first attempts that may have landed, or the last
+			o.unsure = append(o.unsure[:min(len(o.unsure), most-1)], unsure{b, next})
 		}
 		return err
 	}

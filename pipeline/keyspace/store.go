@@ -19,6 +19,8 @@ import (
 var (
 	// ErrOwned says that an owned keyspace is bound to another identity.
 	ErrOwned = errors.New("the keyspace belongs to another owner")
+	// ErrOvertaken says that somebody else wrote an owned keyspace, for the same owner, since this writer did.
+	ErrOvertaken = errors.New("another process writes the keyspace for the same owner")
 	// ErrStale says that a derived keyspace holds what was computed from newer inputs: follow them, compute again.
 	ErrStale = errors.New("the stored state was computed from newer inputs")
 	// ErrConflict says that another writer was faster, again and again.

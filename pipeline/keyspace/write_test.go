@@ -169,21 +169,27 @@ func TestAnotherIdentityIsRefused(t *testing.T) {
 	})
 }
 
-func TestTwoOwnersOfOneIdentityConverge(t *testing.T) {
+func TestAWriterThatWasOvertakenWritesNoMore(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		store := open(t, client, keyspace.Config{})
 		zombie, owner := store.Owned(snapshot, "uid"), store.Owned(snapshot, "uid")
 		flush(t, zombie, state{"a": "0", "z": "0"})
 		flush(t, owner, state{"a": "1"})
-		zombie.Set("z", []byte("late"))
-		if err := zombie.Flush(t.Context()); err != nil {
-			t.Fatal(err)
+		want := meta(t, store, snapshot)
+		for name, write := range map[string]func(context.Context) error{"Flush": zombie.Flush, "Check": zombie.Check} {
+			zombie.Set("z", []byte("late"))
+			if err := write(t.Context()); !errors.Is(err, keyspace.ErrOvertaken) {
+				t.Errorf("%s: got %v, want ErrOvertaken", name, err)
+			}
+		}
+		if got := read(t, store, snapshot); !cmp.Equal(got, state{"a": "1"}) {
+			t.Errorf("holds %v, want what the living owner wants", got)
 		}
 		if err := owner.Check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, store, snapshot); !cmp.Equal(got, state{"a": "1"}) {
-			t.Errorf("holds %v, want what the living owner wants", got)
+		if got := meta(t, store, snapshot); got.Position != want.Position {
+			t.Errorf("stands at %s, want %s", got.Position, want.Position)
 		}
 	})
 }

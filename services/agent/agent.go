@@ -46,7 +46,7 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Agent, error) {
 
 // Run works until ctx ends, while no other replica does. It returns an error when the cluster
 // cannot be had, one that wraps [ErrHeld] when another agent works for the
-// cluster, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
+// cluster, one that wraps [keyspace.ErrOvertaken] when another one took the work over, and one that wraps [keyspace.ErrOwned] when another cluster has the name.
 // Redis may come and go.
 func (a *Agent) Run(ctx context.Context) error {
 	target, err := a.open()
@@ -90,7 +90,7 @@ func (a *Agent) work(ctx context.Context, target cluster.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("working for cluster %q: %w", a.cfg.Cluster, err)
 	}
-	publisher.endBeat(ctx)
+	a.endBeat(ctx, snapshot)
 	return nil
 }
 

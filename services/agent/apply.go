@@ -105,7 +105,7 @@ func (p *applier) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if errors.Is(err, keyspace.ErrOwned) {
+		if isFinal(err) {
 			return err
 		}
 		if ctx.Err() != nil {

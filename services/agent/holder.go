@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 )
 
@@ -76,17 +77,25 @@ func (a *Agent) otherHolder(ctx context.Context, uid string) (*internalv1.Heartb
 	return &beat, nil
 }
 
-// endBeat takes the heartbeat back: the next agent need not wait for it to run out.
-func (p *publisher) endBeat(ctx context.Context) {
-	p.vitals.mu.Lock()
-	published := p.vitals.published
-	p.vitals.mu.Unlock()
+// endBeat takes the heartbeat back, unless another replica beats by now: the next agent need not wait for it to run out.
+func (a *Agent) endBeat(ctx context.Context, snapshot *keyspace.Owned) {
+	a.vitals.mu.Lock()
+	published, started := a.vitals.published, a.vitals.beat.StartedAt
+	a.vitals.mu.Unlock()
 	if !published {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := p.owned.Beat(ctx, nil, time.Millisecond); err != nil {
-		p.log.DebugContext(ctx, "heartbeat was not taken back", "error", err)
+	beats, err := a.store.Beats(ctx, a.names.snapshot)
+	var beat internalv1.Heartbeat
+	if err == nil && json.Unmarshal(beats[a.names.snapshot], &beat) == nil && !beat.StartedAt.Equal(started) {
+		return
+	}
+	if err == nil {
+		err = snapshot.Beat(ctx, nil, time.Millisecond)
+	}
+	if err != nil {
+		a.log.DebugContext(ctx, "heartbeat was not taken back", "error", err)
 	}
 }

@@ -53,3 +53,16 @@ func TestKilledAgentStartsAgainAtOnce(t *testing.T) {
 	x.start()
 	x.has(snapshotEast, cart, "two")
 }
+
+func TestAnotherReplicasHeartbeatIsNotTakenBack(t *testing.T) {
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
+	x.cfg.Beat = time.Minute
+	x.start()
+	x.eventually("the heartbeat", func() bool { return x.beat() != nil })
+	other := `{"version":"v1","started_at":"2026-03-01T12:00:00Z"}`
+	x.must(x.client.Set(t.Context(), snapshotEast.BeatKey(), other, time.Minute).Err())
+	x.must(x.stop())
+	if got, err := x.client.Get(t.Context(), snapshotEast.BeatKey()).Result(); err != nil || got != other {
+		t.Errorf("got %q, %v, want the other one's heartbeat", got, err)
+	}
+}

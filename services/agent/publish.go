@@ -91,7 +91,7 @@ func (p *publisher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if errors.Is(err, keyspace.ErrOwned) {
+		if isFinal(err) {
 			return err
 		}
 		due = nil
@@ -163,12 +163,17 @@ func (p *publisher) flush(ctx context.Context) error {
 	return err
 }
 
+// isFinal reports whether a keyspace is another's, so that to try again is in vain.
+func isFinal(err error) bool {
+	return errors.Is(err, keyspace.ErrOwned) || errors.Is(err, keyspace.ErrOvertaken)
+}
+
 // done notes how writing ended. What is staged stays so, and is written once Redis takes it.
 func (p *publisher) done(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if errors.Is(err, keyspace.ErrOwned) {
+	if isFinal(err) {
 		return err // run ends with it
 	}
 	if err == nil {

@@ -2,16 +2,20 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 )
 
 // Lead calls work while this replica holds the Lease, again and again until ctx ends or
-// work fails. When the Lease is lost, because the API server could not be
-// reached for most of its duration, work's context ends. The Lease is given back once work has returned.
+// work fails; work that another replica has overtaken has not failed. When the Lease is lost, because the API server could not be
+// reached for most of its duration or because it is not as this replica left it, work's context ends. The Lease is
+// given back once work has returned.
 func (c *Cluster) Lead(ctx context.Context, work func(context.Context) error, waiting func(leader string)) error {
 	for ctx.Err() == nil {
 		if err := c.term(ctx, work, waiting); err != nil {
@@ -26,7 +30,9 @@ func (c *Cluster) Lead(ctx context.Context, work func(context.Context) error, wa
 
 // term campaigns, and works once elected, until the Lease is lost or ctx ends.
 func (c *Cluster) term(ctx context.Context, work func(context.Context) error, waiting func(leader string)) (err error) {
-	candidate := &candidate{LeaseLock: resourcelock.LeaseLock{
+	held, lose := context.WithCancel(ctx)
+	defer lose()
+	candidate := &candidate{lose: lose, LeaseLock: resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: c.cfg.Namespace, Name: Name},
 		Client:     c.leases,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: c.cfg.Replica},
@@ -43,10 +49,11 @@ func (c *Cluster) term(ctx context.Context, work func(context.Context) error, wa
 			OnStartedLeading: func(leading context.Context) {
 				defer close(done)
 				defer stop()
-				ctx, cancel := context.WithCancel(ctx)
-				defer cancel()
-				defer context.AfterFunc(leading, cancel)()
-				err = c.lead(ctx, work)
+				defer context.AfterFunc(leading, lose)()
+				if err = c.lead(held, work); errors.Is(err, keyspace.ErrOvertaken) {
+					c.log.WarnContext(ctx, "another replica took over, this one stands for the lead again", "error", err)
+					err = nil
+				}
 			},
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(leader string) {
