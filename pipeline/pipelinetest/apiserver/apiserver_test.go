@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -122,7 +123,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: readers}]
 			t.Errorf("created: got %s, before: %s, after: %s", w, w.Before, w.After)
 		}
 		shrunk := writes.Shrinks()
-		if len(shrunk) != 1 || strings.Join(shrunk[0].Lost(), " ") != "spec.colours[0]" {
+		if len(shrunk) != 1 || fmt.Sprint(shrunk[0].Lost()) != "[spec.colours[0]]" {
 			t.Errorf("shrunk: got\n%s\nwant the one that lost its first colour", shrunk)
 		}
 		deleted := writes.Deletes()
@@ -157,6 +158,19 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: readers}]
 		server.Start()
 		awaitCode(t, server, apiserver.Request{Path: lamps + "/desk"}, http.StatusOK)
 		server.Apply(strings.Replace(lamp, "green", "white", 1))
+	})
+
+	t.Run("a backup brings back what was", func(t *testing.T) {
+		server.Apply(strings.Replace(lamp, "red, green", "blue", 1))
+		backup := server.Backup()
+		server.Apply(strings.Replace(lamp, "red, green", "red, green, blue", 1))
+		server.Restore(backup)
+		began := len(server.Writes())
+		server.Apply(strings.Replace(lamp, "red, green", "white", 1)) // gets a version that there was
+		writes := server.Writes()[began:].Of("example.test", "lamps")
+		if len(writes) != 1 || !strings.Contains(string(writes[0].Before), `["blue"]`) {
+			t.Errorf("got\n%s\nwant one write, of what the backup held", writes)
+		}
 	})
 
 	t.Run("a paused server does not answer", func(t *testing.T) {

@@ -43,6 +43,8 @@ type recording struct {
 	offset int64
 	events []event
 	seen   map[string]bool // the ids of marks
+
+	restorations []restoration
 }
 
 // event is one line of the audit log (audit.k8s.io/v1).
@@ -87,7 +89,7 @@ func (s *Server) read() Writes {
 	for {
 		s.readMore()
 		if mark == "" || s.recorded.seen[mark] {
-			return history(s.recorded.events)
+			return s.recorded.writes()
 		}
 		if ctx.Err() != nil {
 			s.t.Fatalf("reading what API server %q wrote down: the last request is not there", s.config.Name)

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,10 +47,21 @@ func (w Write) String() string {
 // Deletes says whether the write takes objects away.
 func (w Write) Deletes() bool { return strings.HasPrefix(w.Verb, "delete") && w.Subresource == "" }
 
-// Lost returns the paths of what the object had before the write and has not
+// Loss is something that an object had before a write and has not after it.
+type Loss struct {
+	// Path says where it was: "spec.endpoints[1]".
+	Path string
+	// Value is what it was, as JSON is decoded.
+	Value any
+}
+
+// String is the path.
+func (l Loss) String() string { return l.Path }
+
+// Lost returns what the object had before the write and has not
 // after it: members, and elements of lists. Metadata and status do not count. What
 // has another value is not lost.
-func (w Write) Lost() []string {
+func (w Write) Lost() []Loss {
 	if w.Before == nil || w.After == nil {
 		return nil
 	}
@@ -70,40 +82,39 @@ func content(object json.RawMessage) any {
 
 // lost compares two values of JSON. An element of a list is there still when
 // another list has one that lost nothing of it.
-func lost(path string, before, after any) []string {
+func lost(path string, before, after any) []Loss {
 	switch before := before.(type) {
 	case map[string]any:
 		members, ok := after.(map[string]any)
 		if !ok {
-			return []string{path}
+			return []Loss{{path, before}}
 		}
-		var paths []string
-		for name, value := range before {
+		var losses []Loss
+		for _, name := range slices.Sorted(maps.Keys(before)) {
 			at := strings.TrimPrefix(path+"."+name, ".")
 			if now, there := members[name]; there {
-				paths = append(paths, lost(at, value, now)...)
+				losses = append(losses, lost(at, before[name], now)...)
 			} else {
-				paths = append(paths, at)
+				losses = append(losses, Loss{at, before[name]})
 			}
 		}
-		slices.Sort(paths)
-		return paths
+		return losses
 	case []any:
 		elements, ok := after.([]any)
 		if !ok {
-			return []string{path}
+			return []Loss{{path, before}}
 		}
-		var paths []string
+		var losses []Loss
 		elements = slices.Clone(elements)
 		for i, value := range before {
 			at := slices.IndexFunc(elements, func(now any) bool { return holds(now, value) })
 			if at < 0 {
-				paths = append(paths, fmt.Sprintf("%s[%d]", path, i))
+				losses = append(losses, Loss{fmt.Sprintf("%s[%d]", path, i), value})
 				continue
 			}
 			elements = slices.Delete(elements, at, at+1)
 		}
-		return paths
+		return losses
 	default:
 		return nil
 	}
@@ -161,8 +172,8 @@ func (ws Writes) String() string {
 	lines := make([]string, len(ws))
 	for i, w := range ws {
 		lines[i] = w.String()
-		if paths := w.Lost(); paths != nil {
-			lines[i] += ", lost " + strings.Join(paths, ", ")
+		for _, loss := range w.Lost() {
+			lines[i] += ", lost " + loss.Path
 		}
 	}
 	return strings.Join(lines, "\n")
