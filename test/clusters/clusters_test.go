@@ -27,13 +27,17 @@ func TestClusters(t *testing.T) {
 		{"a change in one cluster becomes configuration in the other", changesReachTheOther},
 		{"an API server restarts in the middle", apiServerRestarts},
 		{"an agent sleeps", agentSleeps},
+		{"an agent sleeps, and another replica takes over", agentIsReplaced},
 		{"Redis is flushed, and one cluster is back alone", flushedWithOneClusterBack},
+		{"a cluster is dead for long", clusterIsDead},
+		{"a cluster is deregistered", clusterIsDeregistered},
+		{"a cluster is restored from an old backup", clusterIsRestored},
 		{"a second cluster under one name is refused", impostorIsRefused},
 		{"five thousand Services at once", manyServices},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			f := *f
-			f.t = t
+			f.t, f.explained = t, map[string][]string{}
 			defer f.nothingTaken()() // it also says what was taken when a wait was in vain
 			part.test(t, &f)
 			f.awaitConverged()
@@ -71,35 +75,6 @@ func apiServerRestarts(t *testing.T, f *fleet) {
 	f.edit("east", "consecutiveErrors: 3", "consecutiveErrors: 6")
 	f.awaitText("west", `"consecutive5xxErrors":6`)
 	t.Logf("from the start of one that was stopped to a change: %s", time.Since(began).Round(time.Millisecond))
-}
-
-func agentSleeps(_ *testing.T, f *fleet) {
-	f.programs["agent-east"].Pause()
-	f.edit("east", "weight: 90", "weight: 70")
-	f.edit("west", "198.51.100.20", "198.51.100.23")
-	<-time.After(20 * time.Second) // longer than its Lease
-	f.programs["agent-east"].Continue()
-	f.awaitText("east", `"weight":70`)
-	f.awaitText("east", "198.51.100.23")
-}
-
-// flushedWithOneClusterBack: what east was given from west's Services stays while
-// nothing knows of west, and what has nothing to do with west goes on.
-func flushedWithOneClusterBack(_ *testing.T, f *fleet) {
-	f.programs["agent-west"].Stop()
-	f.redis.Flush()
-	f.edit("east", "weight: 90", "weight: 60")
-	f.awaitText("east", `"weight":60`)
-	f.eventually("the condition InputMissing", func() (string, bool) {
-		answer := f.clusters["east"].Do(apiserver.Request{Path: "/apis/meshweir.io/v1alpha1/namespaces/shop/globalservices/catalog"})
-		return string(answer.Body), strings.Contains(string(answer.Body), `"InputMissing"`)
-	})
-	f.awaitText("east", "198.51.100.2")
-	f.again("agent-west")
-	f.eventually("the condition InputMissing to go", func() (string, bool) {
-		answer := f.clusters["east"].Do(apiserver.Request{Path: "/apis/meshweir.io/v1alpha1/namespaces/shop/globalservices/catalog"})
-		return string(answer.Body), answer.Code == http.StatusOK && !strings.Contains(string(answer.Body), `"InputMissing"`)
-	})
 }
 
 func impostorIsRefused(t *testing.T, f *fleet) {

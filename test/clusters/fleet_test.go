@@ -3,16 +3,19 @@ package clusters
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshweir/meshweir/deploy/k8s/crds"
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/apiserver"
@@ -21,8 +24,11 @@ import (
 	"github.com/meshweir/meshweir/test/oracle"
 )
 
-// agent is the user that the agents are.
-const agent = "agent"
+// Users that the agents are: a second replica is another one, so that the recorder tells the two apart.
+const (
+	agent   = "agent"
+	standby = "standby"
+)
 
 // binaries is the folder that TestMain builds the commands into.
 var binaries string
@@ -39,6 +45,8 @@ type fleet struct {
 	clusters map[string]*apiserver.Server
 	programs map[string]*program.Program
 	logs     string
+	// explained holds texts by cluster: what contains one may be taken away.
+	explained map[string][]string
 }
 
 func newFleet(t testing.TB) *fleet {
@@ -64,10 +72,20 @@ func newFleet(t testing.TB) *fleet {
 // newCluster starts an API server that holds what the cluster's manifest says.
 func newCluster(t testing.TB, name string) *apiserver.Server {
 	t.Helper()
-	server := apiserver.Start(t, apiserver.Config{Name: name, Users: map[string][]string{agent: nil}})
+	server := apiserver.Start(t, apiserver.Config{Name: name, Users: map[string][]string{agent: nil, standby: nil}})
 	server.Apply(apiserver.FromModule(t, "istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml"))
 	server.Apply(apiserver.FromModule(t, "sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml"))
-	server.Apply(manifest(t, "globalservice-crd"))
+	definitions, err := fs.Glob(crds.Files(), "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range definitions {
+		content, err := fs.ReadFile(crds.Files(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Apply(string(content))
+	}
 	server.Apply(manifest(t, "both"))
 	server.Apply(manifest(t, name))
 	return server
@@ -85,7 +103,12 @@ func manifest(t testing.TB, name string) string {
 // startAgent starts the agent of an API server, which calls its cluster by a name.
 func (f *fleet) startAgent(server, name string) {
 	f.t.Helper()
-	f.start("agent-"+server, "agent", "--cluster", name, "--source", "kubernetes", "--kubeconfig", f.clusters[server].Kubeconfig(agent))
+	f.startReplica("agent-"+server, agent, server, name)
+}
+
+func (f *fleet) startReplica(program, user, server, name string) {
+	f.t.Helper()
+	f.start(program, "agent", "--cluster", name, "--source", "kubernetes", "--kubeconfig", f.clusters[server].Kubeconfig(user))
 }
 
 func (f *fleet) start(name, command string, args ...string) {
@@ -170,16 +193,28 @@ func (f *fleet) awaitConverged() {
 func (f *fleet) awaitText(cluster, text string) {
 	f.t.Helper()
 	f.eventually(text+" in "+cluster, func() (string, bool) {
-		given, err := json.Marshal(f.given(cluster))
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		return string(given), strings.Contains(string(given), text)
+		given := f.text(cluster)
+		return given, strings.Contains(given, text)
 	})
 }
 
+// text is what stands in a cluster by Meshweir's hand, as JSON.
+func (f *fleet) text(cluster string) string {
+	f.t.Helper()
+	given, err := json.Marshal(f.given(cluster))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(given)
+}
+
+// mayGo explains in advance that what contains a text is taken away in a cluster.
+func (f *fleet) mayGo(cluster, text string) {
+	f.explained[cluster] = append(f.explained[cluster], text)
+}
+
 // nothingTaken begins to watch over what stands in the clusters; the test calls
-// the result at its end.
+// the result at its end. It says what was deleted or shrunk that no change of the test explains.
 func (f *fleet) nothingTaken() func() {
 	f.t.Helper()
 	began := map[string]int{}
@@ -189,12 +224,25 @@ func (f *fleet) nothingTaken() func() {
 	return func() {
 		f.t.Helper()
 		for name, server := range f.clusters {
-			writes := server.Writes()[began[name]:].By(agent)
-			if taken := append(istio(writes.Deletes()), istio(writes.Shrinks())...); len(taken) > 0 {
-				f.t.Errorf("taken away in %s, though no change explains it:\n%s", name, taken)
+			for _, w := range istio(server.Writes()[began[name]:]) {
+				if w.User != agent && w.User != standby {
+					continue
+				}
+				if w.Deletes() && !f.isExplained(name, string(w.Before)) {
+					f.t.Errorf("taken away in %s, though no change explains it: %s:\n%s", name, w, w.Before)
+				}
+				for _, loss := range w.Lost() {
+					if value, err := json.Marshal(loss.Value); err != nil || !f.isExplained(name, string(value)) {
+						f.t.Errorf("taken away in %s, though no change explains it: %s of %s:\n%s (%v)", name, loss, w, value, err)
+					}
+				}
 			}
 		}
 	}
+}
+
+func (f *fleet) isExplained(cluster, lost string) bool {
+	return slices.ContainsFunc(f.explained[cluster], func(text string) bool { return strings.Contains(lost, text) })
 }
 
 // istio returns the writes of Istio's resources.
