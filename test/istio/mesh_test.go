@@ -22,6 +22,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // mesh is one cluster with an istiod of its own.
@@ -102,13 +103,25 @@ func (m *mesh) addObject(o object) {
 		if err != nil {
 			return // an API server refuses it too
 		}
-		if service.Spec.ClusterIP == "" && service.Spec.Type != corev1.ServiceTypeExternalName {
-			service.Spec.ClusterIP = fmt.Sprintf("10.2.0.%d", 1+len(m.objects)) // as an API server does
-		}
+		m.addDefaults(service)
 		m.objects = append(m.objects, service)
 	case "v1 Namespace":
 		if namespace, err := read[corev1.Namespace](o); err == nil {
 			m.objects = append(m.objects, namespace)
+		}
+	}
+}
+
+// addDefaults fills in what an API server does.
+func (m *mesh) addDefaults(service *corev1.Service) {
+	spec := &service.Spec
+	if spec.ClusterIP == "" && spec.Type != corev1.ServiceTypeExternalName {
+		spec.ClusterIP = fmt.Sprintf("10.2.0.%d", 1+len(m.objects))
+	}
+	for i, port := range spec.Ports {
+		spec.Ports[i].Protocol = cmp.Or(port.Protocol, corev1.ProtocolTCP)
+		if port.TargetPort == (intstr.IntOrString{}) {
+			spec.Ports[i].TargetPort = intstr.FromInt32(port.Port)
 		}
 	}
 }

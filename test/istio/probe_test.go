@@ -109,10 +109,10 @@ func (p *proxy) run(request envoy.Request) simulation.Result {
 // answer finds the virtual host by Istio's simulation, and the answer in its routes.
 func (p *proxy) answer(request envoy.Request) (string, error) {
 	result := p.run(request)
-	if errors.Is(result.Error, simulation.ErrNoVirtualHost) || errors.Is(result.Error, simulation.ErrNoRoute) {
+	if errors.Is(result.Error, simulation.ErrNoVirtualHost) {
 		return "404", nil
 	}
-	if result.Error != nil {
+	if result.Error != nil && !errors.Is(result.Error, simulation.ErrNoRoute) { // it knows not all matches
 		return "", result.Error
 	}
 	config := xdstest.ExtractRouteConfigurations(p.Routes)[result.RouteConfigMatched]
