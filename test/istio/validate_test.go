@@ -17,7 +17,8 @@ import (
 
 // TestGoldenOutputsAreValid puts each object of each golden output through
 // Istio's semantic validation and through the schemas and rules of its custom
-// resources, as istiod's webhook and an API server would.
+// resources, as istiod's webhook and an API server would, and an EnvoyFilter
+// through Envoy's protos.
 func TestGoldenOutputsAreValid(t *testing.T) {
 	schemas := crdValidator(t)
 	for _, name := range goldenCases(t) {
@@ -28,6 +29,9 @@ func TestGoldenOutputsAreValid(t *testing.T) {
 					at := cluster + " " + o.head().key()
 					if err := schemas.ValidateCustomResource(asServed(t, o)); err != nil {
 						t.Errorf("%s: the custom resource's schema refuses it: %v", at, err)
+					}
+					if err := checkFilter(o); err != nil {
+						t.Errorf("%s: Envoy refuses it: %v", at, err)
 					}
 					warnings, err := validate(o)
 					if err != nil {
