@@ -4,6 +4,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
 
 // content says what of a kind is taken.
@@ -101,11 +102,12 @@ func contents() map[schema.GroupKind]content {
 		{Group: "telemetry.istio.io"}:  {},
 		{Group: "extensions.istio.io"}: {},
 
-		{Group: resource.GatewayGroup}:                       {},
-		{Group: resource.GatewayGroup, Kind: "GatewayClass"}: {clusterScoped: true},
-		{Group: resource.GatewayGroup, Kind: "Gateway"}:      {defaults: gatewayDefaults()},
-		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:    {defaults: httpRouteDefaults()},
-		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:    {defaults: grpcRouteDefaults()},
-		{Group: resource.Group}:                              {},
+		{Group: resource.GatewayGroup}:                        {},
+		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:  {clusterScoped: true},
+		{Group: resource.GatewayGroup, Kind: "Gateway"}:       {defaults: gatewayDefaults()},
+		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:     {defaults: httpRouteDefaults()},
+		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:     {defaults: grpcRouteDefaults()},
+		{Group: resource.Group}:                               {},
+		{Group: resource.Group, Kind: v1alpha1.KindWorkspace}: {clusterScoped: true},
 	}
 }
