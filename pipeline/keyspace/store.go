@@ -50,6 +50,8 @@ type Config struct {
 	// Blocking is the client for reads that wait; default the store's own. Its pool must have room for one connection
 	// for each 64 keyspaces that a Replica follows (on a Redis Cluster: for each keyspace), and one for announcements.
 	Blocking redis.UniversalClient
+	// Unlisted says that the Redis user may not write the directory, so that it is not tried: whoever hears of a keyspace enters it.
+	Unlisted bool
 	// Meter receives the package's metrics. Default none.
 	Meter metric.Meter
 }
@@ -90,7 +92,9 @@ func NewStore(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Stor
 	if err != nil {
 		return nil, err
 	}
-	return &Store{log: log, client: client, cfg: cfg, codec: c, metrics: m}, nil
+	s := &Store{log: log, client: client, cfg: cfg, codec: c, metrics: m}
+	s.unlisted.Store(cfg.Unlisted)
+	return s, nil
 }
 
 // Meta reads what a keyspace says of itself.

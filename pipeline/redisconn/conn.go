@@ -84,9 +84,11 @@ func (t Target) options(o Options) (*redis.UniversalOptions, error) {
 		Addrs: t.Addrs, MasterName: t.Master, DB: t.DB, IsClusterMode: t.Mode == ModeCluster,
 		Username: t.Username, Password: t.Password,
 		SentinelUsername: t.SentinelUsername, SentinelPassword: t.SentinelPassword,
-		TLSConfig:   tlsConfig,
-		ClientName:  cmp.Or(o.Name, "meshweir"),
-		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout,
+		TLSConfig:  tlsConfig,
+		ClientName: cmp.Or(o.Name, "meshweir"),
+		// What the library says of itself helps nobody, and a user of few rights may not say it.
+		DisableIdentity: true,
+		DialTimeout:     timeout, ReadTimeout: timeout, WriteTimeout: timeout,
 		ContextTimeoutEnabled: true,
 		// One try to dial for each try of a command: what retries here multiplies.
 		DialerRetries: 1,

@@ -70,6 +70,10 @@ func TestParsesEveryForm(t *testing.T) {
 			if got.String() != printed {
 				t.Errorf("printed: got %s, want %s", got, printed)
 			}
+			again, err := redisconn.Parse(got.URL())
+			if diff := cmp.Diff(test.want, again); diff != "" || err != nil {
+				t.Errorf("read again from %s: %v (-want +got)\n%s", got.URL(), err, diff)
+			}
 		})
 	}
 }

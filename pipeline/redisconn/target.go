@@ -1,7 +1,9 @@
 package redisconn
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,6 +86,28 @@ func (t Target) String() string {
 		s.WriteString("?db=" + strconv.Itoa(t.DB))
 	}
 	return s.String()
+}
+
+// URL is what [Parse] makes t of again, passwords and all: it is a secret.
+func (t Target) URL() string {
+	text := t.String()
+	if t.Password != "" {
+		scheme, rest, _ := strings.Cut(text, "://")
+		rest = strings.TrimPrefix(rest, url.User(t.Username).String()+"@")
+		text = scheme + "://" + url.UserPassword(t.Username, t.Password).String() + "@" + rest
+	}
+	separator := "?"
+	if strings.Contains(text, "?") { // db
+		separator = "&"
+	}
+	known := t.parameters(t.scheme())
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if value := known[name]; value != nil && *value != "" {
+			text += separator + name + "=" + url.QueryEscape(*value)
+			separator = "&"
+		}
+	}
+	return text
 }
 
 // GoString keeps the passwords out of %#v too.

@@ -20,6 +20,12 @@ const (
 	refusedStatus = internalv1.KindRefusedOutput + "." + resource.InternalGroup + "//" + statusKind
 )
 
+// Access is what the agent of a cluster does with Redis.
+func Access(cluster string) (keyspace.Access, error) {
+	n, err := newNames(cluster)
+	return keyspace.Access{Writes: []string{string(n.snapshot), string(n.applied)}, Reads: []string{string(n.output), string(n.status)}}, err
+}
+
 // names are the keyspaces of one cluster.
 type names struct{ snapshot, applied, output, status keyspace.Name }
 

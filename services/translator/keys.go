@@ -20,6 +20,14 @@ const Group = "translator"
 // ReadKinds are the kinds of the keyspaces that the translator follows.
 func ReadKinds() []string { return []string{snapshotKind, registryKind} }
 
+// Access is what a translator does with Redis.
+func Access() keyspace.Access {
+	return keyspace.Access{
+		Writes: []string{outputKind + "/*", statusKind + "/*"}, Reads: []string{snapshotKind + "/*", registryKind + "/*"},
+		Group: Group, Tidies: true,
+	}
+}
+
 // target is where what one cluster should have is written.
 type target struct {
 	objects, statuses *keyspace.Derived

@@ -43,14 +43,15 @@ func (b Base) Clients() work.Clients {
 	return work.Clients{Commands: b.conn.Client, Blocking: b.conn.Blocking}
 }
 
-// open opens the Redis of a role under the name that the server lists the service as.
-func (r Redis) open(env process.Env, role redisconn.Role, name string) (Base, error) {
-	conn, err := redisconn.Open(env.Log, r.For(role), redisconn.Options{Name: "meshweir-" + name})
+// open opens the Redis of a role for a service. What the service does there says which rights its Redis user has, if it has one.
+func (r Redis) open(env process.Env, role redisconn.Role, name string, access keyspace.Access) (Base, error) {
+	conn, err := redisconn.Open(env.Log, r.For(role), redisconn.Options{Name: userName(name)})
 	if err != nil {
 		return Base{}, process.UsageError{Err: err}
 	}
 	store, err := keyspace.NewStore(env.Log, conn.Client, keyspace.Config{
 		Plain: r.Plain, Blocking: conn.Blocking, Meter: env.Telemetry.Meter(),
+		Unlisted: !access.Listed() && conn.Target().Username != "",
 	})
 	if err != nil {
 		return Base{}, errors.Join(err, conn.Close())
@@ -78,7 +79,11 @@ func run(ctx context.Context, env process.Env, base Base, name string, s service
 
 // Agent runs the agent of one cluster until ctx ends.
 func Agent(ctx context.Context, env process.Env, redis Redis, cfg agent.Config) error {
-	base, err := redis.open(env, redisconn.Control, "agent-"+cfg.Cluster)
+	access, err := agent.Access(cfg.Cluster)
+	if err != nil {
+		return process.UsageError{Err: err}
+	}
+	base, err := redis.open(env, redisconn.Control, "agent-"+cfg.Cluster, access)
 	if err != nil {
 		return err
 	}
@@ -92,7 +97,7 @@ func Agent(ctx context.Context, env process.Env, redis Redis, cfg agent.Config) 
 
 // Translator runs a translator until ctx ends.
 func Translator(ctx context.Context, env process.Env, redis Redis, cfg translator.Config) error {
-	base, err := redis.open(env, redisconn.Control, "translator")
+	base, err := redis.open(env, redisconn.Control, "translator", translator.Access())
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,7 @@ func Translator(ctx context.Context, env process.Env, redis Redis, cfg translato
 
 // UI runs a dashboard until ctx ends.
 func UI(ctx context.Context, env process.Env, redis Redis, cfg ui.Config) error {
-	base, err := redis.open(env, redisconn.Control, "ui")
+	base, err := redis.open(env, redisconn.Control, "ui", ui.Access())
 	if err != nil {
 		return err
 	}

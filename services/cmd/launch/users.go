@@ -1,0 +1,58 @@
+package launch
+
+import (
+	"fmt"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/translator"
+	"github.com/meshweir/meshweir/services/ui"
+)
+
+// User is the Redis user of a service, with the rights that its work needs and no other.
+type User struct {
+	// Name is what it logs in as.
+	Name string
+	// Rules are those of ACL SETUSER (Redis 7), without passwords.
+	Rules []string
+}
+
+// Users returns the Redis users of a fleet: one for each service, and one for the agent of each of the clusters.
+func Users(clusters ...string) ([]User, error) {
+	var users []User
+	add := func(service string, access keyspace.Access) error {
+		rules, err := access.Rules()
+		users = append(users, User{userName(service), rules})
+		return err
+	}
+	for _, s := range []struct {
+		name   string
+		access keyspace.Access
+	}{{"translator", translator.Access()}, {"ui", ui.Access()}} {
+		if err := add(s.name, s.access); err != nil {
+			return nil, fmt.Errorf("making the Redis user of %s: %w", s.name, err)
+		}
+	}
+	for _, cluster := range clusters {
+		access, err := agent.Access(cluster)
+		if err == nil {
+			err = add("agent-"+cluster, access)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("making the Redis user of the agent of cluster %q: %w", cluster, err)
+		}
+	}
+	return users, nil
+}
+
+// AgentUser returns the Redis user of the agent of a cluster.
+func AgentUser(cluster string) (User, error) {
+	users, err := Users(cluster)
+	if err != nil {
+		return User{}, err
+	}
+	return users[len(users)-1], nil
+}
+
+// userName is the name of a service's Redis user, and of its connections.
+func userName(service string) string { return "meshweir-" + service }

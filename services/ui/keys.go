@@ -1,0 +1,16 @@
+package ui
+
+import (
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/ui/materialise"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// Access is what a ui does with Redis.
+func Access() keyspace.Access {
+	access := keyspace.Access{Writes: []string{view.KindView + "/*"}, Group: materialise.Group}
+	for _, kind := range view.SourceKinds() {
+		access.Reads = append(access.Reads, kind+"/*")
+	}
+	return access
+}
