@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/deploy/compose/demo"
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -36,9 +37,9 @@ func TestMain(m *testing.M) {
 // system is the running product.
 type system struct {
 	t         *testing.T
-	clusters  string // the folder of the clusters
-	dashboard string // the dashboard's address, host:port
-	redisURL  string // for the commands
+	clusters  string            // the folder of the clusters
+	dashboard string            // the dashboard's address, host:port
+	redisURL  map[string]string // for each command, with its Redis user; nil when the Redis is the embedded one
 	client    redis.UniversalClient
 	server    *pipelinetest.Server // nil when the Redis is the embedded one
 	processes map[string]*processes
@@ -94,9 +95,18 @@ func oneProcess(t *testing.T) *system {
 
 func separateProcesses(t *testing.T) *system {
 	t.Helper()
-	server := pipelinetest.RealServer(t, "--appendonly", "yes")
+	file, passwords := redisUsers(t)
+	server := pipelinetest.RealServer(t, "--appendonly", "yes", "--aclfile", file)
 	s := newSystem(t)
-	s.server, s.client, s.redisURL = server, server.Client(), server.URL()
+	s.server, s.client, s.redisURL = server, server.Client(), map[string]string{}
+	for user, password := range passwords {
+		s.redisURL[strings.TrimPrefix(user, "meshweir-")] = strings.Replace(server.URL(), "://", "://"+user+":"+password+"@", 1)
+	}
+	t.Cleanup(func() {
+		if denied := server.Denied(); len(denied) > 0 {
+			t.Errorf("Redis refused to services what they need: %q", denied)
+		}
+	})
 	for _, cluster := range demo.Clusters() {
 		s.start("agent-"+cluster, "agent", "--cluster", cluster, "--clusters", s.clusters)
 	}
@@ -108,13 +118,41 @@ func separateProcesses(t *testing.T) *system {
 	return s
 }
 
+// redisUsers has the command line make a Redis user for each service, and returns an aclfile and the passwords.
+func redisUsers(t *testing.T) (file string, passwords map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	file, secrets := filepath.Join(dir, "users.acl"), filepath.Join(dir, "passwords.yaml")
+	command := exec.Command(filepath.Join(binaries, "meshweir"), "acl", "--agents", strings.Join(demo.Clusters(), ","), "--secrets", secrets)
+	users, err := command.Output()
+	if err != nil {
+		t.Fatalf("making the Redis users: %v", err)
+	}
+	// The test itself is the user "default", who may do everything.
+	if err := os.WriteFile(file, append(users, "user default on nopass ~* &* +@all\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &passwords); err != nil {
+		t.Fatal(err)
+	}
+	return file, passwords
+}
+
 // start starts a command under a name, or starts it again.
 func (s *system) start(name, command string, args ...string) {
 	s.t.Helper()
-	if s.redisURL != "" {
-		args = append(args, "--redis-control", s.redisURL)
-	}
 	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &pipelinetest.Buffer{}}
+	if s.redisURL != nil {
+		user := command
+		if command == "agent" {
+			user += "-" + args[1] // of --cluster
+		}
+		args = append(args, "--redis-control", s.redisURL[user])
+	}
 	p.cmd = exec.Command(filepath.Join(binaries, command), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = parentDeath()
@@ -143,9 +181,6 @@ func (s *system) signal(name string, signal syscall.Signal) {
 func (s *system) restart(name string) {
 	s.t.Helper()
 	args := s.processes[name].args
-	if s.redisURL != "" {
-		args = args[:len(args)-2]
-	}
 	s.start(name, args[0], args[1:]...)
 }
 

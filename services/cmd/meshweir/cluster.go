@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
@@ -49,53 +47,6 @@ func (o *operator) clusterLs() *cobra.Command {
 	return cmd
 }
 
-func (o *operator) clusterRegister() *cobra.Command {
-	return &cobra.Command{
-		Use: "register NAME", Short: "Expect a cluster, or take a deregistered one in again",
-		Args: clusterName, ValidArgsFunction: o.complete,
-		Example: `  meshweir cluster register east`,
-		Run: o.run(func(ctx context.Context, s session, args []string) error {
-			already, err := register(ctx, s.store, args[0], time.Now())
-			if err != nil {
-				return err
-			}
-			if already {
-				fmt.Fprintf(s.notes, "%s was registered before.\n", args[0])
-			} else {
-				fmt.Fprintf(s.notes, "%s is registered.\n", args[0])
-			}
-			return nil
-		}),
-	}
-}
-
-func (o *operator) clusterDeregister() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
-		Use: "deregister NAME", Short: "Take a cluster out of the fleet, and away what was made from it elsewhere",
-		Args: clusterName, ValidArgsFunction: o.complete,
-		Long: `Takes a cluster out of the fleet until it is registered again. What was made from it is taken away from the other clusters;
-what Meshweir wrote into the cluster itself stays as it is. What Redis knows of the cluster is dropped.
-
-It refuses while an agent works for the cluster, and a name that nobody knows, unless it is forced.`,
-		Example: `  meshweir cluster deregister west
-  kubectl --context west delete istio-io -A -l app.kubernetes.io/managed-by=meshweir   # in west itself, when you want it clean`,
-		Run: o.run(func(ctx context.Context, s session, args []string) error {
-			c, err := deregister(ctx, s.store, args[0], force, time.Now())
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(s.notes, "%s is deregistered.%s\n", c.Name, losses(c))
-			if c.AgentVersion != "" {
-				fmt.Fprintf(s.notes, "Its agent goes on, and nobody listens to it: stop it, or delete its Redis user.\n")
-			}
-			return nil
-		}),
-	}
-	cmd.Flags().BoolVar(&force, "force", false, "deregister it though an agent works for it, or though nobody knows it")
-	return cmd
-}
-
 // clusterName wants one argument that can be the name of a cluster.
 func clusterName(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
@@ -123,17 +74,8 @@ func printClusters(out, notes io.Writer, clusters []*cluster, format string, now
 	document := struct {
 		Clusters []*cluster `json:"clusters"`
 	}{clusters}
-	switch format {
-	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(document)
-	case "yaml":
-		text, err := yaml.Marshal(document)
-		if err == nil {
-			_, err = out.Write(text)
-		}
-		return err
+	if format != "table" {
+		return encode(out, format, document)
 	}
 	if len(clusters) == 0 {
 		_, err := fmt.Fprintln(notes, "No cluster is known. One joins when its agent starts; `meshweir cluster register NAME` prepares it.")

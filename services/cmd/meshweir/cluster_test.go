@@ -257,6 +257,7 @@ func TestClusterCommandsRefuseWrongInput(t *testing.T) {
 		{"an unknown command", []string{"cluster", "list"}, 2, "unknown command"},
 		{"a Redis URL that is none", []string{"cluster", "ls", "--redis-control", "http://x"}, 2, "its scheme is none of"},
 		{"a Redis that is away", []string{"cluster", "ls", "--redis-control", "redis://127.0.0.1:1"}, 1, "MESHWEIR_REDIS_CONTROL"},
+		{"a user of an embedded Redis", []string{"cluster", "register", "east", "--create-user", "--agent-redis", "redis://redis.example"}, 1, "knows no users"},
 		{"no time", []string{"cluster", "ls", "--timeout", "1ns"}, 1, "--timeout 1ns"},
 	}
 	for _, tt := range tests {

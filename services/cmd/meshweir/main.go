@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "meshweir", process.Version()) },
 	})
-	root.AddCommand(clusterCommand(&code))
+	root.AddCommand(clusterCommand(&code), aclCommand(&code))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

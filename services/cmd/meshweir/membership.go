@@ -40,8 +40,8 @@ func setMember(ctx context.Context, store *keyspace.Store, name, state string, n
 }
 
 // deregister takes a cluster out of the fleet: first by its entry in the registry, which alone has the
-// whole effect, then by dropping what is known of it.
-func deregister(ctx context.Context, store *keyspace.Store, name string, force bool, now time.Time) (*cluster, error) {
+// whole effect, then by dropping what is known of it. In between, shutOut ends what its agent may do.
+func deregister(ctx context.Context, store *keyspace.Store, name string, force bool, now time.Time, shutOut func() error) (*cluster, error) {
 	fleet, err := readRoster(ctx, store)
 	if err != nil {
 		return nil, err
@@ -59,6 +59,9 @@ func deregister(ctx context.Context, store *keyspace.Store, name string, force b
 	}
 	if _, err := setMember(ctx, store, name, internalv1.Deregistered, now); err != nil {
 		return nil, err
+	}
+	if err := shutOut(); err != nil {
+		return nil, fmt.Errorf("%q is deregistered, and its agent is not shut out: %w", name, err)
 	}
 	// The snapshot first: nobody can write an output without it.
 	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind} {

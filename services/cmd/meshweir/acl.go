@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+	"github.com/meshweir/meshweir/services/cmd/launch"
+)
+
+// aclUser is a Redis user as it is printed.
+type aclUser struct {
+	Name string `json:"name"`
+	// Password is a hash; empty for a user that cannot log in yet.
+	Password string   `json:"password,omitempty"`
+	Rules    []string `json:"rules"`
+}
+
+// aclCommand prints the Redis users of a fleet. It speaks to no Redis.
+func aclCommand(code *int) *cobra.Command {
+	var clusters []string
+	var secrets, format string
+	cmd := &cobra.Command{
+		Use: "acl", Short: "Print the Redis users of the services and agents, with the least rights that work", Args: cobra.NoArgs,
+		Long: `Prints a Redis user for each service, and one for the agent of each cluster in --agents. Each may do to the keys of its own
+work what that work needs, and nothing else. Redis 7 or newer.
+
+Passwords are printed as hashes. The passwords themselves stand in the file of --secrets, "user: password" in each line: those
+that it has are used, and for every other user one is made up and added to it. A file that is new is readable by you alone.
+With --secrets - they are read from standard input. Without --secrets the users have no password and cannot log in.
+
+An aclfile says all about who may log in. Keep a line of your own in it for the user "default": where there is none, Redis
+lets everybody in, as everything.`,
+		Example: `  meshweir acl --agents east,west --secrets passwords.yaml > users.acl       # redis-server --aclfile users.acl
+  meshweir acl --agents east --secrets passwords.yaml -o commands | redis-cli   # a Redis that runs; then ACL SAVE, or CONFIG REWRITE
+  meshweir acl --agents east | grep agent                                       # what may the agent of east do?`,
+		Run: func(cmd *cobra.Command, _ []string) {
+			err := printUsers(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), clusters, secrets, format)
+			if *code = process.ExitCode(err); err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
+			}
+		},
+	}
+	cmd.Flags().StringSliceVar(&clusters, "agents", nil, "`names` of the clusters whose agents get a user")
+	cmd.Flags().StringVar(&secrets, "secrets", "", "`file` of the passwords, read and added to; - reads them from standard input")
+	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "aclfile", "commands", "json", "yaml")
+	return cmd
+}
+
+func printUsers(in io.Reader, out, notes io.Writer, clusters []string, file, format string) error {
+	users, err := launch.Users(clusters...)
+	if err != nil {
+		return process.UsageError{Err: err}
+	}
+	passwords, err := readPasswords(file, in)
+	if err != nil {
+		return err
+	}
+	list := make([]aclUser, len(users))
+	for i, u := range users {
+		list[i] = aclUser{Name: u.Name, Rules: u.Rules}
+		if passwords != nil {
+			list[i].Password = redisconn.Hash(passwords.of(u.Name))
+		}
+	}
+	// First the secrets: what was printed and cannot be used is no help.
+	if passwords == nil {
+		fmt.Fprintln(notes, "These users have no password and cannot log in: --secrets FILE gives them one.")
+	} else if err := passwords.save(file, notes); err != nil {
+		return err
+	}
+	switch format {
+	case "json", "yaml":
+		return encode(out, format, struct {
+			Users []aclUser `json:"users"`
+		}{list})
+	}
+	for _, u := range list {
+		line := "user " + u.line("")
+		if format == "commands" {
+			line = "ACL SETUSER " + u.line("reset ")
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line is the user as an aclfile and ACL SETUSER take it, with something before its rules.
+func (u aclUser) line(first string) string {
+	if u.Password != "" {
+		first += u.Password + " "
+	}
+	return u.Name + " " + first + "on " + strings.Join(u.Rules, " ")
+}
