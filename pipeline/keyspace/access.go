@@ -39,7 +39,7 @@ func (a Access) Rules() ([]string, error) {
 		base = append(base, "publish")
 	}
 	if a.Listed() {
-		base = append(base, "publish", "subscribe", "unsubscribe")
+		base = append(base, "publish", "subscribe")
 	}
 	rules := []string{"-@all", "&" + AnnounceChannel}
 	rules = append(rules, allow(base)...)
