@@ -109,6 +109,8 @@ func TestAUserMayDoAllThatThePipelineDoes(t *testing.T) {
 	owner := store.Owned(snapshot, "uid")
 	flush(t, owner, state{"a": "2", "b": "1"})
 	follow(t, store, snapshot).await(t, snapshot, state{"a": "2", "b": "1"})
+	owner.Delete("b")
+	must(t, owner.Flush(t.Context()))
 	if _, err := store.Beats(t.Context(), snapshot); err != nil {
 		t.Error(err)
 	}
