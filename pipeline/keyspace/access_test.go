@@ -22,12 +22,14 @@ func TestRulesNameTheKeysOfAnAccess(t *testing.T) {
 		never  []string
 	}{
 		{
-			"its own keyspaces", keyspace.Access{Writes: []string{"snapshot/east"}, Reads: []string{"output/east"}},
+			"its own keyspaces",
+			keyspace.Access{Writes: []string{"snapshot/east"}, Reads: []string{"output/east"}},
 			[]string{"(%R~mw:{snapshot/east}:* %R~mw:{output/east}:* +get", "(~mw:{snapshot/east}:* +hdel"},
 			[]string{"sadd", "xgroup", "xtrim", "subscribe"},
 		},
 		{
-			"all of a kind, with a group", keyspace.Access{Writes: []string{"view/*"}, Reads: []string{"snapshot/*"}, Group: "ui"},
+			"all of a kind, with a group",
+			keyspace.Access{Writes: []string{"view/*"}, Reads: []string{"snapshot/*"}, Group: "ui"},
 			[]string{
 				"(%R~mw:{view/*}:* %R~mw:{snapshot/*}:* +get", "(~mw:{view/*}:* +hdel", "(~mw:{snapshot/*}:events +xack",
 				"(~mw:{dead}:ui +xadd", "(~mw:{directory}:names +sadd",
@@ -36,8 +38,10 @@ func TestRulesNameTheKeysOfAnAccess(t *testing.T) {
 		},
 		{"reading alone", keyspace.Access{Reads: []string{"output/east"}}, []string{"(%R~mw:{output/east}:* +get"}, []string{"hset", "publish"}},
 		{
-			"a tidy one", keyspace.Access{Reads: []string{"output/east"}, Tidies: true},
-			[]string{"(%R~mw:{output/east}:* +get", "(~mw:{*}:events +watch"}, []string{"hset", "xadd"},
+			"a tidy one",
+			keyspace.Access{Reads: []string{"output/east"}, Tidies: true},
+			[]string{"(%R~mw:{output/east}:* +get", "(~mw:{*}:events +watch"},
+			[]string{"hset", "xadd"},
 		},
 	}
 	for _, tt := range tests {
@@ -68,8 +72,13 @@ func TestRulesNameTheKeysOfAnAccess(t *testing.T) {
 
 func TestRulesAreRefusedForWhatIsNoKeyspace(t *testing.T) {
 	for _, access := range []keyspace.Access{
-		{}, {Writes: []string{"snapshot"}}, {Writes: []string{"*"}}, {Reads: []string{"*/east"}}, {Reads: []string{"snapshot/east ~*"}},
-		{Writes: []string{"snapshot/e?st"}}, {Reads: []string{"snapshot/east*"}},
+		{},
+		{Writes: []string{"snapshot"}},
+		{Writes: []string{"*"}},
+		{Reads: []string{"*/east"}},
+		{Reads: []string{"snapshot/east ~*"}},
+		{Writes: []string{"snapshot/e?st"}},
+		{Reads: []string{"snapshot/east*"}},
 	} {
 		if rules, err := access.Rules(); err == nil {
 			t.Errorf("%+v gave %v", access, rules)
@@ -142,12 +151,36 @@ func TestAUserMayDoNothingElse(t *testing.T) {
 		Writes: []string{"output/*"}, Reads: []string{"snapshot/*", "registry/*"}, Group: "translator", Tidies: true,
 	}
 	everybody := [][]any{
-		{"flushall"}, {"flushdb"}, {"config", "get", "*"}, {"config", "set", "save", ""}, {"keys", "*"}, {"scan", 0}, {"acl", "list"}, {"acl", "whoami"},
-		{"eval", "return 1", 0}, {"script", "flush"}, {"monitor"}, {"shutdown", "nosave"}, {"save"}, {"client", "list"}, {"client", "kill", "x:1"},
-		{"psubscribe", "*"}, {"publish", "other", "x"}, {"randomkey"}, {"dbsize"}, {"get", "foreign"}, {"set", "foreign", "x"}, {"replicaof", "no", "one"},
-		{"del", snapshot.MetaKey()}, {"rename", snapshot.MetaKey(), "x"}, {"copy", snapshot.MetaKey(), "x"}, {"expire", snapshot.MetaKey(), 1},
-		{"hset", keyspace.Name("registry/clusters").BucketKey(0), "a", "1"}, {"unlink", keyspace.Name("registry/clusters").MetaKey()},
-		{"srem", keyspace.DirectoryKey, "snapshot/west"}, {"unlink", keyspace.DirectoryKey},
+		{"flushall"},
+		{"flushdb"},
+		{"config", "get", "*"},
+		{"config", "set", "save", ""},
+		{"keys", "*"},
+		{"scan", 0},
+		{"acl", "list"},
+		{"acl", "whoami"},
+		{"eval", "return 1", 0},
+		{"script", "flush"},
+		{"monitor"},
+		{"shutdown", "nosave"},
+		{"save"},
+		{"client", "list"},
+		{"client", "kill", "x:1"},
+		{"psubscribe", "*"},
+		{"publish", "other", "x"},
+		{"randomkey"},
+		{"dbsize"},
+		{"get", "foreign"},
+		{"set", "foreign", "x"},
+		{"replicaof", "no", "one"},
+		{"del", snapshot.MetaKey()},
+		{"rename", snapshot.MetaKey(), "x"},
+		{"copy", snapshot.MetaKey(), "x"},
+		{"expire", snapshot.MetaKey(), 1},
+		{"hset", keyspace.Name("registry/clusters").BucketKey(0), "a", "1"},
+		{"unlink", keyspace.Name("registry/clusters").MetaKey()},
+		{"srem", keyspace.DirectoryKey, "snapshot/west"},
+		{"unlink", keyspace.DirectoryKey},
 	}
 	tests := []struct {
 		user   string
@@ -155,18 +188,33 @@ func TestAUserMayDoNothingElse(t *testing.T) {
 		never  [][]any
 	}{
 		{"agent", agent, [][]any{
-			{"hset", keyspace.Name("snapshot/west").BucketKey(0), "a", "1"}, {"hget", keyspace.Name("snapshot/west").BucketKey(0), "a"},
-			{"xadd", keyspace.Name("snapshot/west").EventsKey(), "*", "a", "1"}, {"set", keyspace.Name("snapshot/west").BeatKey(), "x"},
-			{"hgetall", keyspace.Name("output/west").BucketKey(0)}, {"xread", "streams", keyspace.Name("output/west").EventsKey(), "0"},
+			{"hset", keyspace.Name("snapshot/west").BucketKey(0), "a", "1"},
+			{"hget", keyspace.Name("snapshot/west").BucketKey(0), "a"},
+			{"xadd", keyspace.Name("snapshot/west").EventsKey(), "*", "a", "1"},
+			{"set", keyspace.Name("snapshot/west").BeatKey(), "x"},
+			{"hgetall", keyspace.Name("output/west").BucketKey(0)},
+			{"xread", "streams", keyspace.Name("output/west").EventsKey(), "0"},
 			{"xread", "streams", output.EventsKey(), keyspace.Name("output/west").EventsKey(), "0", "0"},
-			{"hset", output.BucketKey(0), "a", "1"}, {"xadd", output.EventsKey(), "*", "a", "1"}, {"unlink", output.MetaKey()},
-			{"smembers", keyspace.DirectoryKey}, {"sadd", keyspace.DirectoryKey, "snapshot/north"}, {"subscribe", "other"},
-			{"xtrim", snapshot.EventsKey(), "maxlen", 0}, {"xgroup", "create", output.EventsKey(), "g", "0"}, {"hget", "mw:{snapshot/east}x", "a"},
+			{"hset", output.BucketKey(0), "a", "1"},
+			{"xadd", output.EventsKey(), "*", "a", "1"},
+			{"unlink", output.MetaKey()},
+			{"smembers", keyspace.DirectoryKey},
+			{"sadd", keyspace.DirectoryKey, "snapshot/north"},
+			{"subscribe", "other"},
+			{"xtrim", snapshot.EventsKey(), "maxlen", 0},
+			{"xgroup", "create", output.EventsKey(), "g", "0"},
+			{"hget", "mw:{snapshot/east}x", "a"},
 		}},
 		{"translator", translator, [][]any{
-			{"hset", snapshot.BucketKey(0), "a", "1"}, {"xadd", snapshot.EventsKey(), "*", "a", "1"}, {"unlink", snapshot.EventsKey()},
-			{"set", snapshot.BeatKey(), "x"}, {"hget", keyspace.Name("apikey/fleet").BucketKey(0), "a"}, {"xrange", keyspace.DeadLettersKey("ui"), "-", "+"},
-			{"xgroup", "destroy", snapshot.EventsKey(), "ui"}, {"xdel", snapshot.EventsKey(), "0-1"}, {"xtrim", keyspace.DeadLettersKey("ui"), "maxlen", 0},
+			{"hset", snapshot.BucketKey(0), "a", "1"},
+			{"xadd", snapshot.EventsKey(), "*", "a", "1"},
+			{"unlink", snapshot.EventsKey()},
+			{"set", snapshot.BeatKey(), "x"},
+			{"hget", keyspace.Name("apikey/fleet").BucketKey(0), "a"},
+			{"xrange", keyspace.DeadLettersKey("ui"), "-", "+"},
+			{"xgroup", "destroy", snapshot.EventsKey(), "ui"},
+			{"xdel", snapshot.EventsKey(), "0-1"},
+			{"xtrim", keyspace.DeadLettersKey("ui"), "maxlen", 0},
 		}},
 	}
 	for _, tt := range tests {

@@ -115,7 +115,7 @@ func applyCommands(t *testing.T, client redis.UniversalClient, commands string) 
 	t.Helper()
 	for line := range strings.Lines(commands) {
 		var args []any
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			args = append(args, word)
 		}
 		if err := client.Do(t.Context(), args...).Err(); err != nil {
@@ -131,7 +131,7 @@ func TestACLRefusesWrongInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(dir, "open.yaml"), 0o644); err != nil { //nolint:gosec // G302: that is the mistake
+	if err := os.Chmod(filepath.Join(dir, "open.yaml"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {

@@ -101,11 +101,11 @@ func agentSecret(cluster string, redis redisconn.Target) (*unstructured.Unstruct
 		if err != nil {
 			return nil, fmt.Errorf("reading a file for the agent's Secret: %w", err)
 		}
-		data[key], *path = content, agentmanifests.SecretDir+"/"+key
+		data[key], *path = content, agentmanifests.Mount+"/"+key
 	}
 	if redis.Password != "" { // as a file it may change while the agent runs
 		data["password"] = []byte(redis.Password)
-		redis.Password, redis.PasswordFile = "", agentmanifests.SecretDir+"/password"
+		redis.Password, redis.PasswordFile = "", agentmanifests.Mount+"/password"
 	}
 	data[agentmanifests.URLKey] = []byte(redis.URL())
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&corev1.Secret{

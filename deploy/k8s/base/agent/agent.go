@@ -13,14 +13,17 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
-// The Secret that the Deployment reads.
 const (
-	// SecretName is its name, and Namespace that of all manifests.
-	SecretName, Namespace = "meshweir-agent", "meshweir"
-	// ClusterKey holds the name of the cluster, URLKey the address of its Redis.
-	ClusterKey, URLKey = "cluster", "url"
-	// SecretDir is the folder that the agent finds the Secret in, a file for each key.
-	SecretDir = "/etc/meshweir/redis"
+	// Namespace is that of all manifests.
+	Namespace = "meshweir"
+	// SecretName is the name of the Secret that the Deployment reads.
+	SecretName = "meshweir-agent"
+	// ClusterKey is the Secret's key of the cluster's name.
+	ClusterKey = "cluster"
+	// URLKey is the Secret's key of the address of its Redis.
+	URLKey = "url"
+	// Mount is the folder that the agent finds the Secret in, a file for each key.
+	Mount = "/etc/meshweir/redis"
 )
 
 // Manifests returns all manifests that kustomize would list, in their order, as a stream of YAML documents.
