@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -54,12 +55,22 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("starting the agent of %q: %w", a.cfg.Cluster, err)
 	}
 	defer target.Close()
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beating.Go(func() { a.standIn(ctx) })
 	return target.Lead(ctx, func(ctx context.Context) error {
 		a.vitals.begin()
 		return a.work(ctx, target)
-	}, func(leader string) {
-		a.vitals.wait(leader)
-		a.log.InfoContext(ctx, "another replica works for the cluster", "leader", leader)
+	}, func(why cluster.Idle) {
+		a.vitals.idle(why)
+		switch {
+		case why.Outage != nil:
+			a.log.WarnContext(ctx, "agent waits for its cluster", "error", why.Outage)
+		case why.Leader != "":
+			a.log.InfoContext(ctx, "another replica works for the cluster", "leader", why.Leader)
+		}
 	})
 }
 
@@ -77,9 +88,9 @@ func (a *Agent) work(ctx context.Context, target cluster.Cluster) error {
 	if err := a.takeOver(ctx, uid); err != nil || ctx.Err() != nil {
 		return err
 	}
-	snapshot := a.store.Owned(a.names.snapshot, uid)
+	snapshot, applied := a.store.Owned(a.names.snapshot, uid), a.store.Owned(a.names.applied, uid)
 	published := newPublications()
-	applier, err := a.newApplier(target, snapshot, a.store.Owned(a.names.applied, uid), published)
+	applier, err := a.newApplier(target, snapshot, applied, published)
 	if err != nil {
 		return err
 	}

@@ -230,7 +230,7 @@ func (p *applier) do(ctx context.Context, s step) error {
 		p.noteDrift(ctx, s)
 		err = p.target.Apply(ctx, prepare(s.wanted))
 	case remove:
-		err = p.target.Delete(ctx, s.key)
+		err = p.target.Delete(ctx, s.key, s.wanted.at)
 	}
 	isConflict := errors.Is(err, cluster.ErrConflict)
 	record := s.result(err, isConflict)

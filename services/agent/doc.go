@@ -1,9 +1,9 @@
 // Package agent is Meshweir's hand in one cluster.
 //
-//   - It reads the cluster (a [Source]: today a folder of manifests, see package
-//     folder) and the keyspaces output/<cluster> and status/<cluster>.
+//   - It reads the cluster (a folder of manifests or a real one, see packages
+//     folder and kubernetes) and the keyspaces output/<cluster> and status/<cluster>.
 //   - It writes snapshot/<cluster>, applied/<cluster> and its heartbeat, and to
-//     the cluster itself (a [Target]) what its output says.
+//     the cluster itself what its output says.
 //   - It serves nothing; [Agent.Ready] says whether it does its work.
 //
 // Two loops share the work. The publisher brings what the source saw into the

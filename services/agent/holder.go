@@ -77,12 +77,42 @@ func (a *Agent) otherHolder(ctx context.Context, uid string) (*internalv1.Heartb
 	return &beat, nil
 }
 
+// standIn beats, until ctx ends, for a cluster that this replica cannot work for because it cannot be read: the fleet is to know why
+// nothing is heard of it. Where another replica beats that can read it, nothing is said.
+func (a *Agent) standIn(ctx context.Context) {
+	ticker := time.NewTicker(a.cfg.Beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		info, ok := a.vitals.standIn()
+		if !ok {
+			continue
+		}
+		beats, err := a.store.Beats(ctx, a.names.snapshot)
+		var other internalv1.Heartbeat
+		if value := beats[a.names.snapshot]; value != nil && json.Unmarshal(value, &other) == nil && other.Outage == "" {
+			continue
+		}
+		if err == nil {
+			err = a.store.Beat(ctx, a.names.snapshot, info, a.cfg.beatTTL())
+		}
+		if err != nil {
+			a.log.DebugContext(ctx, "heartbeat was not written", "error", err)
+		}
+	}
+}
+
 // endBeat takes the heartbeat back, unless another replica beats by now: the next agent need not wait for it to run out.
+// One that says that the cluster cannot be read stays true, see [Agent.standIn].
 func (a *Agent) endBeat(ctx context.Context, snapshot *keyspace.Owned) {
 	a.vitals.mu.Lock()
-	published, started := a.vitals.published, a.vitals.beat.StartedAt
+	stays, started := !a.vitals.published || a.vitals.beat.Outage != "", a.vitals.beat.StartedAt
 	a.vitals.mu.Unlock()
-	if !published {
+	if stays {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -78,7 +78,7 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 		if _, ok := output[key]; ok {
 			continue
 		}
-		s := step{key: key, verb: remove}
+		s := step{key: key, verb: remove, wanted: wanted{at: at}}
 		if applied := appliedAt(stands); applied.Compare(at) > 0 {
 			s.verb = refuse
 			s.reason = fmt.Sprintf("it is not in the output, but was applied from output %s, which is newer than %s", applied, at)

@@ -106,7 +106,7 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 	if p.vitals.setOutage(d.Outage, d.At) {
 		p.beat(ctx)
 	}
-	if d.Outage != nil {
+	if d.Outage != nil && !d.Synced && len(d.Set)+len(d.Deleted) == 0 {
 		return
 	}
 	changes := p.builder.Update(d.Set, d.Deleted)

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -8,16 +10,19 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // vitals is what an agent knows about itself.
 type vitals struct {
 	mu   sync.Mutex // guards what follows
 	beat internalv1.Heartbeat
-	// leader is the replica that works in this one's place; empty for none.
-	leader     string
-	published  bool
-	publishErr error
+	// working says that this replica works for the cluster; leader is the one that does in its place, empty for none.
+	working bool
+	leader  string
+	// bound says that this replica published the cluster's state once: the cluster's name is its own.
+	bound, published bool
+	publishErr       error
 
 	// Counters are safe for concurrent use.
 	changes, applied, drift metric.Int64Counter
@@ -48,20 +53,39 @@ func (v *vitals) setOutage(err error, since time.Time) (news bool) {
 	} else {
 		since = time.Time{}
 	}
-	news = v.beat.Outage != why
+	if v.beat.Outage == why {
+		return false
+	}
 	v.beat.Outage, v.beat.OutageSince = why, since.UTC()
-	return news
+	return true
 }
 
-// wait notes that another replica works for the cluster.
-func (v *vitals) wait(leader string) {
+// idle notes why this replica does not work for the cluster.
+func (v *vitals) idle(why cluster.Idle) {
+	v.setOutage(why.Outage, cmp.Or(why.Since, time.Now()))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.leader, v.published, v.publishErr = leader, false, nil
+	v.working, v.leader, v.published, v.publishErr = false, why.Leader, false, nil
 }
 
-// begin notes that this replica does.
-func (v *vitals) begin() { v.wait("") }
+// begin notes that this replica works for the cluster.
+func (v *vitals) begin() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.working, v.leader, v.published, v.publishErr = true, "", false, nil
+}
+
+// standIn returns the heartbeat of a replica that does not work for the cluster because it
+// cannot be read, and worked for it before.
+func (v *vitals) standIn() (info []byte, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.working || !v.bound || v.beat.Outage == "" {
+		return nil, false
+	}
+	info, err := json.Marshal(v.beat)
+	return info, err == nil
+}
 
 // setPublished notes how the last publication ended. It reports whether it was the first that went well.
 func (v *vitals) setPublished(err error) (first bool) {
@@ -69,6 +93,7 @@ func (v *vitals) setPublished(err error) (first bool) {
 	defer v.mu.Unlock()
 	first = err == nil && !v.published
 	v.published = v.published || err == nil
+	v.bound = v.bound || v.published
 	v.publishErr = err
 	return first
 }

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -34,8 +35,9 @@ type Target interface {
 	Managed(ctx context.Context) (map[resource.Key]*unstructured.Unstructured, error)
 	// Apply makes an object stand as given. It returns ErrConflict where an object stands that Meshweir did not write.
 	Apply(ctx context.Context, object *unstructured.Unstructured) error
-	// Delete takes away an object that Meshweir wrote; one that is gone is no error.
-	Delete(ctx context.Context, key resource.Key) error
+	// Delete takes away an object that Meshweir wrote and that an output, which is at a position, does not have; one that
+	// is gone is no error. Where replicas may write at one time, what was applied from a newer output stays.
+	Delete(ctx context.Context, key resource.Key, at keyspace.Position) error
 }
 
 // StatusTarget takes the statuses of a cluster's objects.
@@ -59,7 +61,16 @@ type Cluster interface {
 	StatusTarget
 	Memory
 	// Lead calls work while no other replica of the agent works for the cluster, again and again until ctx ends or
-	// work fails. It calls waiting when another one does.
-	Lead(ctx context.Context, work func(context.Context) error, waiting func(leader string)) error
+	// work fails. Between, it calls idle whenever there is news of why there is no work.
+	Lead(ctx context.Context, work func(context.Context) error, idle func(Idle)) error
 	Close()
+}
+
+// Idle is why a replica does not work for its cluster. The zero Idle says that it is about to, or that nothing is known yet.
+type Idle struct {
+	// Leader is the replica that works in its place.
+	Leader string
+	// Outage is why the cluster cannot be read, with how to mend it; Since is when that began, zero for now.
+	Outage error
+	Since  time.Time
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 	"github.com/meshweir/meshweir/services/agent/strict"
 )
@@ -118,7 +119,7 @@ func (f *Folder) Close() {
 }
 
 // Lead calls work: a folder has one agent, see [Open].
-func (f *Folder) Lead(ctx context.Context, work func(context.Context) error, _ func(string)) error {
+func (f *Folder) Lead(ctx context.Context, work func(context.Context) error, _ func(cluster.Idle)) error {
 	return work(ctx)
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/manifest"
@@ -76,7 +77,7 @@ func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) err
 }
 
 // Delete takes away one object that Meshweir wrote. One that is gone already is no error.
-func (f *Folder) Delete(_ context.Context, key resource.Key) error {
+func (f *Folder) Delete(_ context.Context, key resource.Key, _ keyspace.Position) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.removeFiles(key, "")

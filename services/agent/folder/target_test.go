@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
 )
@@ -51,9 +52,9 @@ func TestAppliedObjectStandsInTheClusterAsOneOfItsOwn(t *testing.T) {
 		t.Error("an object of ours is marked with its file, and would be kept so")
 	}
 	x.mu.Unlock()
-	x.must(f.Delete(t.Context(), mustKey(t, routeKey)))
+	x.must(f.Delete(t.Context(), mustKey(t, routeKey), keyspace.Position{}))
 	x.lacks(routeKey)
-	x.must(f.Delete(t.Context(), mustKey(t, routeKey)))
+	x.must(f.Delete(t.Context(), mustKey(t, routeKey), keyspace.Position{}))
 	if _, err := os.Stat(x.path(routeFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want no file", err)
 	}
@@ -90,7 +91,7 @@ func TestLeavesAloneWhatIsNotOurs(t *testing.T) {
 			if err := f.Apply(t.Context(), route("a.example.com")); !errors.Is(err, cluster.ErrConflict) {
 				t.Errorf("got %v from Apply, want a conflict", err)
 			}
-			x.must(f.Delete(t.Context(), mustKey(t, routeKey)))
+			x.must(f.Delete(t.Context(), mustKey(t, routeKey), keyspace.Position{}))
 			if got := x.read(tt.file); got != tt.text {
 				t.Errorf("got %q, want the file as it was", got)
 			}

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestALeaderThatDoesNotFindItsLeaseAsItLeftItLeadsNoMore(t *testing.T) {
 			api.AddReactor("create", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, held("me", now), nil })
 			api.AddReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, test.lease, test.err })
 			lost := false
-			c := &candidate{lose: func() { lost = true }, LeaseLock: resourcelock.LeaseLock{
+			c := &candidate{lose: func() { lost = true }, reach: newReach(slog.New(slog.DiscardHandler), nil), LeaseLock: resourcelock.LeaseLock{
 				LeaseMeta:  metav1.ObjectMeta{Namespace: "meshweir", Name: Name},
 				Client:     &fake.FakeCoordinationV1{Fake: api},
 				LockConfig: resourcelock.ResourceLockConfig{Identity: "me"},

@@ -62,8 +62,7 @@ type Cluster struct {
 	metadata metadata.Interface
 	kinds    discovery.DiscoveryInterfaceWithContext
 	leases   coordinationv1.LeasesGetter
-	// plain is for what is no resource.
-	plain rest.Interface
+	reach    *reach
 
 	mu sync.Mutex // guards what follows
 	// mirror is what is known of the cluster since this replica leads.
@@ -118,7 +117,7 @@ func (c *Cluster) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	c.plain = kinds.RESTClient()
+	c.reach = newReach(c.log, func(ctx context.Context) error { return askReady(ctx, kinds.RESTClient(), api.Host) })
 	c.kinds = discovery.ToDiscoveryInterfaceWithContext(kinds)
 	return nil
 }
@@ -139,7 +138,7 @@ func (c *Cluster) Identity(ctx context.Context) (string, error) {
 		if attempt == 0 {
 			c.log.WarnContext(ctx, "cluster cannot be identified yet: the UID of its kube-system namespace is not known", "error", err)
 		}
-		if !pause(ctx, backoff(attempt)) {
+		if !c.reach.pause(ctx, backoff(attempt)) {
 			return "", ctx.Err()
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/apiserver"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -70,7 +71,8 @@ type replica struct {
 	synced           bool
 	deliveries, most int
 	leading          bool
-	waitedFor        string
+	waitsFor         cluster.Idle
+	outage           error
 	// stored is what the stored snapshot holds for recall.
 	stored []snapshot.Object
 }
@@ -97,7 +99,7 @@ func (r *replica) start() *replica {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- r.cluster.Lead(ctx, r.work, r.wait) }()
+	go func() { ended <- r.cluster.Lead(ctx, r.work, r.idle) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -125,10 +127,10 @@ func (r *replica) lead(leads bool) {
 	}
 }
 
-func (r *replica) wait(leader string) {
+func (r *replica) idle(why cluster.Idle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waitedFor = leader
+	r.waitsFor = why
 }
 
 func (r *replica) recall(_ context.Context, wanted func(resource.Key, string) bool) (objects []snapshot.Object, _ error) {
@@ -151,6 +153,7 @@ func (r *replica) take(d snapshot.Delivery) {
 	}
 	r.synced = r.synced || d.Synced
 	r.unread = d.Unread
+	r.outage = d.Outage
 	r.deliveries++
 	r.most = max(r.most, len(d.Set)+len(d.Deleted))
 }

@@ -14,7 +14,7 @@ import (
 // right to do so, kinds that come later are found by asking now and then.
 func (c *Cluster) watchDefinitions(ctx context.Context, m *mirror, hints chan<- struct{}) {
 	objects := c.metadata.Resource(definitions())
-	reflector := newReflector(ctx, definitions(), &cache.ListWatch{
+	reflector := c.newReflector(ctx, definitions(), &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return objects.List(ctx, options)
 		},
@@ -28,7 +28,7 @@ func (c *Cluster) watchDefinitions(ctx context.Context, m *mirror, hints chan<- 
 		} else if failures == 0 && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "custom resource definitions cannot be watched, kinds that come later are found later", "every", c.cfg.Rediscover.String(), "error", err)
 		}
-		if !pause(ctx, backoff(failures)) {
+		if !c.reach.pause(ctx, backoff(failures)) {
 			return
 		}
 	}

@@ -29,22 +29,24 @@ func (c *Cluster) discover(ctx context.Context, m *mirror, start func(*kind)) {
 	var soon int
 	for {
 		err := c.rediscover(ctx, m, start)
-		wait := c.cfg.Rediscover
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			if failures == 0 {
+		}
+		if err != nil {
+			if failures == 0 && !errors.Is(err, errNotReady) {
 				c.log.WarnContext(ctx, "kinds cannot be discovered, it is tried again", "error", err)
 			}
-			wait = backoff(failures)
 			failures++
-		default:
-			failures = 0
-			if soon > 0 {
-				soon--
-				wait = min(wait, time.Second)
+			if !c.reach.pause(ctx, backoff(failures-1)) {
+				return
 			}
+			continue
+		}
+		failures = 0
+		wait := c.cfg.Rediscover
+		if soon > 0 {
+			soon--
+			wait = min(wait, time.Second)
 		}
 		select {
 		case <-hints:
@@ -56,8 +58,14 @@ func (c *Cluster) discover(ctx context.Context, m *mirror, start func(*kind)) {
 	}
 }
 
-// rediscover asks which kinds are served, starts what is new and ends what is gone.
+var errNotReady = errors.New("the API server does not say that it is ready")
+
+// rediscover asks which kinds are served, starts what is new and ends what is gone. A server that
+// is not ready is not asked: it does not know yet what it serves.
 func (c *Cluster) rediscover(ctx context.Context, m *mirror, start func(*kind)) error {
+	if !c.reach.believes(ctx) {
+		return errNotReady
+	}
 	found, failed, err := c.servedKinds(ctx)
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package kubernetes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -58,8 +60,8 @@ func (k *kind) shownAs(key resource.Key) bool {
 
 // run lists and watches until ctx ends.
 func (k *kind) run(ctx context.Context) {
-	reflector := newReflector(ctx, k.served.resource, k.listWatch(), k)
-	denials := 0
+	reflector := k.cluster.newReflector(ctx, k.served.resource, k.listWatch(), k)
+	refusals := 0
 	for failures := 0; ; failures++ {
 		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
@@ -67,18 +69,31 @@ func (k *kind) run(ctx context.Context) {
 			failures = 0
 		}
 		wait := backoff(failures)
-		switch {
-		case !apierrors.IsForbidden(err):
-			denials = 0
-		case denials == 0 || !k.cluster.ready(ctx):
-			denials++
-		default:
-			k.deny(ctx, err)
+		if why, most := k.refusal(err); why == "" {
+			refusals = 0
+		} else if refusals++; refusals > most && k.cluster.reach.believes(ctx) {
+			k.refuse(ctx, why, err)
 			wait = k.cluster.cfg.Rediscover
 		}
-		if !pause(ctx, wait) {
+		if !k.cluster.reach.pause(ctx, wait) {
 			return
 		}
+	}
+}
+
+// refusal returns what an error says about the kind: why it cannot be read, and how
+// often that may be said without meaning much; or nothing, where it says nothing about the kind.
+func (k *kind) refusal(err error) (why string, most int) {
+	answer := apierrors.APIStatus(nil)
+	switch {
+	case apierrors.IsTooManyRequests(err):
+		return fmt.Sprintf("the API server cannot read it: %v", err), 2
+	case apierrors.IsForbidden(err):
+		return fmt.Sprintf("the agent may not read it: grant get, list and watch on %s", k.served.resource.GroupResource()), 1
+	case errors.As(err, &answer) && answer.Status().Code >= http.StatusInternalServerError:
+		return fmt.Sprintf("the API server cannot read it: %s", answer.Status().Message), 4
+	default:
+		return "", 0
 	}
 }
 
@@ -103,22 +118,26 @@ func (k *kind) listWatch() cache.ListerWatcher {
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			narrow(&options)
-			return objects.Watch(ctx, options)
+			w, err := objects.Watch(ctx, options)
+			if apierrors.IsTooManyRequests(err) { // the client has waited as it was told to; the reflector would try for ever
+				err = apierrors.NewServiceUnavailable(err.Error())
+			}
+			return w, err
 		},
 	}
 }
 
-// deny takes that the kind may not be read.
-func (k *kind) deny(ctx context.Context, err error) {
+// refuse takes that the kind cannot be read.
+func (k *kind) refuse(ctx context.Context, why string, err error) {
 	k.mirror.mu.Lock()
 	defer k.mirror.mu.Unlock()
 	if k.ended || ctx.Err() != nil {
 		return
 	}
 	if k.unread == "" {
-		k.cluster.log.WarnContext(ctx, "kind may not be read, what is known of it stays", "kind", k.served.kind.GroupKind().String(), "error", err)
+		k.cluster.log.WarnContext(ctx, "kind cannot be read, what is known of it stays", "kind", k.served.kind.GroupKind().String(), "error", err)
 	}
-	k.setUnread(fmt.Sprintf("the agent may not read it: grant get, list and watch on %s", k.served.resource.GroupResource()))
+	k.setUnread(why)
 }
 
 // setUnread notes, and delivers, why the kind cannot be read; empty means that it can.

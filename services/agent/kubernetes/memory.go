@@ -38,7 +38,7 @@ func (c *Cluster) remember(ctx context.Context) {
 		if attempt == 0 {
 			c.log.WarnContext(ctx, "what was applied last is not known yet", "error", err)
 		}
-		if !pause(ctx, backoff(attempt)) {
+		if !c.reach.pause(ctx, backoff(attempt)) {
 			return
 		}
 	}
@@ -86,7 +86,13 @@ func (c *Cluster) SetLastApplied(kind string, p keyspace.Position) error {
 		positions = map[string]keyspace.Position{}
 	}
 	positions[kind] = p
-	version, err := c.writeMemory(positions)
+	const most = 15 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	version, err := c.writeMemory(ctx, positions)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
+		version, err = c.rewriteMemory(ctx, positions, err)
+	}
 	if err != nil {
 		return fmt.Errorf("remembering how far the output was applied, in the ConfigMap %s/%s: %w", c.cfg.Namespace, Name, err)
 	}
@@ -94,10 +100,21 @@ func (c *Cluster) SetLastApplied(kind string, p keyspace.Position) error {
 	return nil
 }
 
-func (c *Cluster) writeMemory(positions map[string]keyspace.Position) (version string, err error) {
-	const most = 15 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
+// rewriteMemory writes once more when somebody touched or removed the ConfigMap, but another replica did not go on.
+func (c *Cluster) rewriteMemory(ctx context.Context, positions map[string]keyspace.Position, why error) (version string, err error) {
+	now, err := c.readMemory(ctx)
+	if err != nil {
+		return "", err
+	}
+	knew := c.memory
+	c.memory = now
+	if now.version != "" && !maps.Equal(now.positions, knew.positions) {
+		return "", why
+	}
+	return c.writeMemory(ctx, positions)
+}
+
+func (c *Cluster) writeMemory(ctx context.Context, positions map[string]keyspace.Position) (version string, err error) {
 	data := map[string]any{}
 	for kind, position := range positions {
 		data[kind] = position.String()

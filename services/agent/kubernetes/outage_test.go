@@ -53,12 +53,16 @@ func TestOutagesLoseAndForgetNothing(t *testing.T) {
 			return answer.Code == http.StatusGone
 		})
 		restart(server) // forgets what it had in memory of the history
+		r.eventually("why nothing is known", func() bool {
+			return r.outage != nil && strings.Contains(r.outage.Error(), "cannot be reached") && strings.Contains(r.outage.Error(), "see that it runs")
+		})
 		if r.get("Service/shop/gone") == "" {
 			t.Error("an object is gone while the API server cannot be reached")
 		}
 		through.set(false)
 		r.lacks("Service/shop/gone")
 		r.has("Service/shop/cart", "three")
+		r.eventually("the end of the outage", func() bool { return r.outage == nil })
 		if r.get("Namespace//kube-system") == "" {
 			t.Error("objects are gone that were not deleted")
 		}
@@ -93,7 +97,7 @@ func TestOneReplicaLeads(t *testing.T) {
 	gateOne, gateTwo := newGate(t, server), newGate(t, server)
 	one := open(t, server, quick("one", gateOne)).start().sync()
 	two := open(t, server, quick("two", gateTwo)).start()
-	two.eventually("the second to see who leads", func() bool { return two.waitedFor == "one" })
+	two.eventually("the second to see who leads", func() bool { return two.waitsFor.Leader == "one" })
 	if two.leading {
 		t.Fatal("both lead")
 	}
@@ -110,7 +114,29 @@ func TestOneReplicaLeads(t *testing.T) {
 		})
 		two.sync()
 		gateOne.set(false)
-		one.eventually("the first to see who leads", func() bool { return one.waitedFor == "two" })
+		one.eventually("the first to see who leads", func() bool { return one.waitsFor.Leader == "two" })
+	})
+
+	t.Run("one that cannot reach the API server says so", func(t *testing.T) {
+		gateOne.set(true)
+		one.eventually("the reason", func() bool {
+			return one.waitsFor.Outage != nil && strings.Contains(one.waitsFor.Outage.Error(), "cannot be reached")
+		})
+		gateOne.set(false)
+		one.eventually("the first to see who leads", func() bool { return one.waitsFor.Leader == "two" })
+	})
+
+	t.Run("one whose Lease another has stops at once", func(t *testing.T) {
+		// Renewed every 12 s; without a sign, it is given up after 60 s.
+		other := open(t, server, func(c *Config) { c.Namespace, c.Lease = "shop", 90*time.Second }).start().sync()
+		if answer := server.Do(apiserver.Request{
+			Method: "PATCH", Path: "/apis/coordination.k8s.io/v1/namespaces/shop/leases/" + Name, Type: "application/merge-patch+json",
+			Body: []byte(`{"spec":{"holderIdentity":"another"}}`),
+		}); answer.Code != http.StatusOK {
+			t.Fatalf("got %d %s", answer.Code, answer.Body)
+		}
+		other.eventually("it to stop, and to say who leads", func() bool { return !other.leading && other.waitsFor.Leader == "another" })
+		other.stop()
 	})
 
 	t.Run("one that stops hands over at once", func(t *testing.T) {

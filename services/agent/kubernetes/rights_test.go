@@ -43,7 +43,6 @@ const (
 func TestShippedRightsAreEnoughAndDeniedKindsAreUnknown(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	server.Apply(shipped(t, "base/agent/rbac.yaml"))
 	server.Apply(service("cart", "one"))
 	server.Apply(secrets)
 	r := open(t, server, func(c *Config) { c.Lease = 5 * time.Minute })
@@ -51,6 +50,15 @@ func TestShippedRightsAreEnoughAndDeniedKindsAreUnknown(t *testing.T) {
 		{Key: resource.Key{Group: resource.InternalGroup, Kind: internalv1.KindCertificate, Namespace: "shop", Name: "old"}, Value: []byte(`{"old":true}`)},
 		{Key: resource.Key{Kind: "Service", Namespace: "shop", Name: "old"}, Value: []byte(`{"old":true}`)},
 	}
+	t.Run("without any, it says so", func(t *testing.T) {
+		bare := open(t, server, nil).start()
+		bare.eventually("the reason", func() bool {
+			return bare.waitsFor.Outage != nil && strings.Contains(bare.waitsFor.Outage.Error(), "the rights of deploy/k8s/base/agent")
+		})
+		bare.stop()
+	})
+	server.Apply(shipped(t, "base/agent/rbac.yaml"))
+	server.Apply(shipped(t, "crds/meshweir.io_workspaces.yaml"))
 	r.start().sync()
 
 	t.Run("one kind is denied, the others are complete", func(t *testing.T) {
@@ -101,12 +109,18 @@ func TestShippedRightsAreEnoughAndDeniedKindsAreUnknown(t *testing.T) {
 		if err := r.cluster.Apply(t.Context(), virtualService("web", "a.example.com", first)); err != nil {
 			t.Error(err)
 		}
-		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey)); err != nil {
+		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey), at(t, first)); err != nil {
 			t.Error(err)
 		}
 		server.Apply(gateway)
 		r.has(gatewayKey, "meshweir")
 		if err := r.cluster.SetStatus(t.Context(), mustKey(t, gatewayKey), conditions("Accepted")); err != nil {
+			t.Error(err)
+		}
+		const workspace = "Workspace.meshweir.io//shop"
+		server.Apply("apiVersion: meshweir.io/v1alpha1\nkind: Workspace\nmetadata: {name: shop}\nspec: {members: [{namespaces: [shop]}]}\n")
+		r.has(workspace, "members")
+		if err := r.cluster.SetStatus(t.Context(), mustKey(t, workspace), conditions("Accepted")); err != nil {
 			t.Error(err)
 		}
 		if refused := server.Refused().By(agentUser).Of("", "configmaps"); len(refused) != 0 {

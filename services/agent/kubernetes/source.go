@@ -13,8 +13,8 @@ import (
 )
 
 // Run delivers what the cluster holds, and then every change, one call of
-// deliver at a time, until ctx ends. Changes that come while one delivery is taken are the next one. What a kind that
-// may not be read held before is asked of recall.
+// deliver at a time, until ctx ends. Changes that come while one delivery is taken are the next one. That the API server
+// is away is delivered, too, and that it is back. What a kind that may not be read held before is asked of recall.
 func (c *Cluster) Run(ctx context.Context, recall snapshot.Recall, deliver func(snapshot.Delivery)) error {
 	m := c.current()
 	var running sync.WaitGroup
@@ -30,19 +30,31 @@ func (c *Cluster) Run(ctx context.Context, recall snapshot.Recall, deliver func(
 			})
 		})
 	})
+	var away error
 	for {
-		select {
-		case <-m.changed:
-		case <-ctx.Done():
-			return nil
+		why, since, turn := c.reach.state()
+		turned := why != away
+		if !turned {
+			select {
+			case <-m.changed:
+			case <-turn:
+				continue
+			case <-ctx.Done():
+				return nil
+			}
 		}
+		away = why
 		if err := m.recall(ctx, recall); err != nil {
 			return fmt.Errorf("recalling what kinds held that may not be read: %w", err)
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if d, ok := m.take(time.Now()); ok {
+		d, ok := m.take(time.Now())
+		if d.Outage = why; turned {
+			d.At = since
+		}
+		if ok || turned {
 			deliver(d)
 		}
 	}

@@ -27,6 +27,9 @@ type written struct {
 	status  map[string]any
 }
 
+// errNewer says that what stands is not to be touched: an output that is newer than ours wanted it so.
+var errNewer = errors.New("what stands was applied from a newer output")
+
 // attempts is how often a write is made that others get in the way of.
 const attempts = 4
 
@@ -118,14 +121,15 @@ func applicable(object *unstructured.Unstructured, stands *standing, exists bool
 	case stands == nil || stands.object == nil:
 		return fmt.Errorf("%w: rename or remove that one", cluster.ErrConflict)
 	case appliedAt(stands.object).Compare(appliedAt(object)) > 0:
-		return errors.New("what stands was applied from a newer output")
+		return errNewer
 	default:
 		return nil
 	}
 }
 
-// Delete takes away an object that Meshweir applied, and no other. One that is gone already is no error.
-func (c *Cluster) Delete(ctx context.Context, key resource.Key) error {
+// Delete takes away an object that Meshweir applied, and no other. It refuses to take away what was applied
+// from an output that is newer than at. One that is gone already is no error.
+func (c *Cluster) Delete(ctx context.Context, key resource.Key, at keyspace.Position) error {
 	k, err := c.writable(schema.GroupKind{Group: key.Group, Kind: key.Kind})
 	if err != nil {
 		return fmt.Errorf("deleting %s: %w", key, err)
@@ -138,6 +142,8 @@ func (c *Cluster) Delete(ctx context.Context, key resource.Key) error {
 			return nil
 		case stands == nil || stands.object == nil:
 			return fmt.Errorf("deleting %s: %w", key, cluster.ErrConflict)
+		case appliedAt(stands.object).Compare(at) > 0:
+			return fmt.Errorf("deleting %s: %w", key, errNewer)
 		}
 		_, err := withTimeout(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, target.Delete(ctx, key.Name, metav1.DeleteOptions{

@@ -23,6 +23,15 @@ const (
 
 const webKey = "VirtualService.networking.istio.io/shop/web"
 
+func at(t *testing.T, text string) keyspace.Position {
+	t.Helper()
+	position, err := keyspace.ParsePosition(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return position
+}
+
 // managed returns what the cluster says that Meshweir wrote, under a key.
 func (r *replica) managed(key string) *unstructured.Unstructured {
 	r.t.Helper()
@@ -62,7 +71,7 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 	}
 	gone := func(t *testing.T) {
 		t.Helper()
-		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey)); err != nil {
+		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey), at(t, second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,6 +131,15 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 		}
 	})
 
+	t.Run("nothing is taken away that a newer output wanted", func(t *testing.T) {
+		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey), at(t, first)); !errors.Is(err, errNewer) {
+			t.Errorf("got %v, want a refusal", err)
+		}
+		if got := hosts(t, server); got != "a.example.com" {
+			t.Errorf("got the hosts %s, want the object untouched", got)
+		}
+	})
+
 	t.Run("who takes the label off takes the object over", func(t *testing.T) {
 		server.Do(apiserver.Request{
 			Method: "PATCH", Path: virtualServices + "/web", Type: "application/merge-patch+json",
@@ -132,7 +150,7 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 		if !errors.Is(err, cluster.ErrConflict) {
 			t.Errorf("applying: got %v, want ErrConflict", err)
 		}
-		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey)); !errors.Is(err, cluster.ErrConflict) {
+		if err := r.cluster.Delete(t.Context(), mustKey(t, webKey), at(t, second)); !errors.Is(err, cluster.ErrConflict) {
 			t.Errorf("deleting: got %v, want ErrConflict", err)
 		}
 		if got := hosts(t, server); got != "a.example.com" {
@@ -166,7 +184,7 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 		apply(t, virtualService("web", "a.example.com", second))
 		server.Remove(byHand("{}"))
 		server.Apply(byHand("{hosts: [mine.example.com]}"))
-		err := r.cluster.Delete(t.Context(), mustKey(t, webKey))
+		err := r.cluster.Delete(t.Context(), mustKey(t, webKey), at(t, second))
 		if err != nil && !errors.Is(err, cluster.ErrConflict) {
 			t.Errorf("got %v, want nil or ErrConflict", err)
 		}
@@ -211,6 +229,23 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 		if got := again.cluster.LastApplied("output"); got != want {
 			t.Errorf("got %s after a restart, want %s", got, want)
 		}
+		// Somebody touches the ConfigMap, or takes it away: it is written all the same.
+		for i, request := range []apiserver.Request{
+			{Method: "PATCH", Type: "application/merge-patch+json", Body: []byte(`{"metadata":{"labels":{"a":"b"}}}`)}, {Method: "DELETE"},
+		} {
+			request.Path = "/api/v1/namespaces/meshweir/configmaps/" + Name
+			if answer := server.Do(request); answer.Code != 200 {
+				t.Fatalf("got %d %s", answer.Code, answer.Body)
+			}
+			later := want
+			later.Revision += uint64(i) + 10
+			for _, kind := range []string{"output", "status"} {
+				if err := again.cluster.SetLastApplied(kind, later); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		want.Revision += 11
 		// One that led before, and does not know that it does not lead any more.
 		later := want
 		later.Revision++

@@ -14,9 +14,9 @@ type Delivery struct {
 	Set     []Object
 	// Synced says that everything that exists has now been delivered once.
 	Synced bool
-	// Outage is why the cluster cannot be read since At: nothing is known of changes until a delivery without one.
+	// Outage is why the cluster cannot be read: little is known of changes until a delivery without one.
 	Outage error
-	// At is when the change was seen.
+	// At is when the change was seen, or when the outage began or ended.
 	At time.Time
 	// Unknown counts, for the whole cluster, the objects of kinds that are not taken, by "Kind[.group]".
 	Unknown map[string]int
