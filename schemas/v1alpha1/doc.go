@@ -28,10 +28,17 @@ const (
 	ConditionInputMissing = "InputMissing"
 	// ConditionTrustMismatch is True when clusters that should reach one another have no root certificate in common, and Unknown when their roots are. It is absent otherwise.
 	ConditionTrustMismatch = "TrustMismatch"
+	// ConditionConflict is True while an object that was made from the resource, for the resource's own cluster, has the name of one that a
+	// user made there, which is left alone. It is absent otherwise.
+	ConditionConflict = "Conflict"
+	// ConditionNotApplied is True while the resource's own cluster does not take an object that was made from it. It is absent otherwise.
+	ConditionNotApplied = "NotApplied"
 )
 
 // Reasons of the conditions, beside those of the Gateway API.
 const (
+	// ReasonCluster is the reason of Conflict and NotApplied: the message says what the cluster has against it.
+	ReasonCluster = "Cluster"
 	// ReasonClusterMissing is the reason of InputMissing: the message names the clusters.
 	ReasonClusterMissing = "ClusterMissing"
 	// ReasonRootsDiffer is the reason of TrustMismatch: the message names the clusters.

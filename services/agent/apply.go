@@ -138,6 +138,7 @@ func (p *applier) pass(ctx context.Context) error {
 		errs = append(errs, p.applyOutput(ctx, causes, output, meta))
 	}
 	if statuses != nil {
+		blame(statuses, p.cfg.Cluster, output, p.reported)
 		errs = append(errs, p.applyStatuses(ctx, statuses, statusesAt))
 	}
 	return errors.Join(errs...)

@@ -282,6 +282,34 @@ func TestAppliesStatuses(t *testing.T) {
 	}
 }
 
+func TestSourcesSayWhatTheClusterHasAgainstTheirOutput(t *testing.T) {
+	const statusFile = "applied/east/status/Service_shop_cart.yaml"
+	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{
+		"east/cart.yaml": service("cart", "one"),
+		"east/web.yaml":  "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [mine]}\n",
+	})
+	d := x.store.Derived(statusEast)
+	d.Set(cart, []byte(`{"status":{"parents":[{"conditions":[{"type":"Accepted","status":"True","reason":"R","observedGeneration":7}]}]}}`))
+	d.Complete()
+	x.must(d.Flush(t.Context(), nil))
+	x.start()
+	x.complete(snapshotEast)
+	x.output(map[string]string{
+		routeKey: strings.Replace(route("a.example.com"), `"metadata":{`, `"metadata":{"annotations":{"`+resource.SourcesAnnotation+`":"east:`+cart+`,west:`+cart+`"},`, 1),
+	})
+	x.result(routeKey, internalv1.ResultConflict)
+	x.eventually("the condition", func() bool {
+		text := x.read(statusFile)
+		return strings.Contains(text, "type: Conflict") && strings.Contains(text, routeKey) && strings.Contains(text, "web.yaml") && strings.Count(text, "observedGeneration: 7") == 2
+	})
+	x.must(os.Remove(filepath.Join(x.dir, "east/web.yaml")))
+	x.result(routeKey, internalv1.ResultApplied)
+	x.eventually("the end of the condition", func() bool {
+		text := x.read(statusFile)
+		return strings.Contains(text, "Accepted") && !strings.Contains(text, "Conflict")
+	})
+}
+
 func TestRefusedStatusesAreSaidInTheSnapshot(t *testing.T) {
 	const refused = "RefusedOutput.internal.meshweir.io//status"
 	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{"east/cart.yaml": service("cart", "one")})
