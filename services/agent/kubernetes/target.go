@@ -187,8 +187,9 @@ func (m *mirror) wrote(key resource.Key, w written) {
 	if k == nil || s != nil && newer(s.version, w.version) {
 		return
 	}
-	if _, exists := k.objects[name{key.Namespace, key.Name}]; w.deleted && !exists {
-		return
+	_, exists := k.objects[name{key.Namespace, key.Name}]
+	if _, behind := m.applied[key]; w.deleted && !exists && !behind {
+		return // the reflector has brought the end of it already
 	}
 	m.applied[key] = w
 }

@@ -260,3 +260,21 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasDeletedBeforeItWasSeenIsGone(t *testing.T) {
+	t.Parallel()
+	m, object := (&Cluster{}).newMirror(), virtualService("web", "a.example.com", first)
+	k := &kind{mirror: m, served: served{kind: object.GroupVersionKind()}, objects: map[name]seen{}}
+	m.kinds[k.served.kind.GroupKind()] = k
+	key := mustKey(t, webKey)
+	m.wrote(key, written{uid: "u", version: "10", object: object})
+	m.wrote(key, written{uid: "u", version: "10", deleted: true})
+	if _, exists := m.look(k, key); exists {
+		t.Error("an object is there that was applied and deleted before the reflector brought it")
+	}
+	m.forget(key, "11") // the reflector brings its end
+	m.wrote(key, written{uid: "u", version: "10", deleted: true})
+	if len(m.applied) != 0 {
+		t.Errorf("got %v remembered of an object whose end was seen, want nothing", m.applied)
+	}
+}
