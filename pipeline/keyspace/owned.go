@@ -92,6 +92,12 @@ func (o *Owned) displace(ctx context.Context) error {
 	if left != (Position{}) && meta.Owner == o.owner && meta.Compare(left) > 0 {
 		return fmt.Errorf("writing %s: %w: this one left it at %s, and it is at %s", o.name, ErrOvertaken, left, meta.Position)
 	}
+	return o.reopen(ctx)
+}
+
+// reopen lists what is stored, to make it right in a new epoch.
+func (o *Owned) reopen(ctx context.Context) error {
+	left := o.stored.meta.Position
 	o.store.log.WarnContext(ctx, "redis does not hold what was left in it; a new epoch begins",
 		"keyspace", o.name, "left", left)
 	o.displaced, o.unsure = true, nil
@@ -117,6 +123,11 @@ func (o *Owned) flush(ctx context.Context) error {
 		}
 		err := o.write(ctx, b)
 		switch {
+		case errors.Is(err, errTorn) && tries < 10:
+			tries++
+			if err := o.reopen(ctx); err != nil {
+				return err
+			}
 		case errors.Is(err, errMoved) && tries < 10:
 			tries++
 			if err := o.displace(ctx); err != nil {

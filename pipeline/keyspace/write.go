@@ -67,7 +67,7 @@ func (s *Store) commit(ctx context.Context, w write) error {
 			if _, mendErr := s.mend(ctx, w.name, w.next.Buckets); mendErr != nil {
 				return errors.Join(err, mendErr)
 			}
-			return errMoved
+			return errTorn
 		case !transient(err) || attempt >= attempts:
 			return fmt.Errorf("writing %s: %w", w.name, err)
 		}
@@ -79,6 +79,9 @@ func (s *Store) commit(ctx context.Context, w write) error {
 
 // errMoved says that the stored meta is not the one that a write was based on.
 var errMoved = errors.New("the stored meta has moved")
+
+// errTorn says that meta has moved by the write itself, of which a part was refused because a key held another type.
+var errTorn = fmt.Errorf("%w by a write that is not whole", errMoved)
 
 func (s *Store) try(ctx context.Context, w write) error {
 	return s.client.Watch(ctx, func(tx *redis.Tx) error {
