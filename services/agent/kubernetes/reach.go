@@ -116,13 +116,10 @@ func (r *reach) set(ctx context.Context, now *outage) {
 }
 
 // state returns why the API server cannot be reached and since when, or nil, and what is closed once that changes.
-func (r *reach) state() (why error, since time.Time, turn <-chan struct{}) {
+func (r *reach) state() (why *outage, since time.Time, turn <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.outage != nil {
-		why = r.outage
-	}
-	return why, r.since, r.turn
+	return r.outage, r.since, r.turn
 }
 
 // believes reports whether what the API server says is to be believed: it is ready.

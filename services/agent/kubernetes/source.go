@@ -30,7 +30,7 @@ func (c *Cluster) Run(ctx context.Context, recall snapshot.Recall, deliver func(
 			})
 		})
 	})
-	var away error
+	var away *outage
 	for {
 		why, since, turn := c.reach.state()
 		turned := why != away
@@ -51,7 +51,10 @@ func (c *Cluster) Run(ctx context.Context, recall snapshot.Recall, deliver func(
 			return nil
 		}
 		d, ok := m.take(time.Now())
-		if d.Outage = why; turned {
+		if why != nil {
+			d.Outage = why
+		}
+		if turned {
 			d.At = since
 		}
 		if ok || turned {

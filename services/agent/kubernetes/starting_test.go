@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -45,7 +45,7 @@ func newFront(t *testing.T, server *apiserver.Server) *front {
 	proxy := httputil.NewSingleHostReverseProxy(behind)
 	proxy.Transport = server.Client(apiserver.Admin).Transport
 	proxy.FlushInterval = -1
-	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		code := 0
