@@ -112,7 +112,7 @@ func planHost(host, alone string, own []served, others []socket) hostPlan {
 	for _, port := range ports(own) {
 		best, fallback := mostSpecific(host, port, own, others)
 		applies, covered := reach(host, alone, port, own)
-		if best == nil || best.alone != alone && !(covered && best.Protocol == gatewayv1.HTTPSProtocolType) {
+		if best == nil || best.alone != alone && (!covered || best.Protocol != gatewayv1.HTTPSProtocolType) {
 			complete = complete && !applies
 			continue
 		}

@@ -22,7 +22,7 @@ type Condition struct {
 // badWhenTrue lists the conditions whose normal status is False. All others are normally True.
 func badWhenTrue() []string {
 	return []string{
-		v1alpha1.ConditionInputMissing, v1alpha1.ConditionTrustMismatch,
+		v1alpha1.ConditionConflict, v1alpha1.ConditionInputMissing, v1alpha1.ConditionNotApplied, v1alpha1.ConditionTrustMismatch,
 		"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid",
 	}
 }

@@ -128,6 +128,7 @@ func TestProblemsOfEachKind(t *testing.T) {
 		{"a broken manifest whose last good state holds", view.Facts{Live: fact(t, problem("true"))}, view.SeverityWarning, "Manifest is broken, its last good state is in force"},
 		{"an output that was refused", view.Facts{Wanted: fact(t, managed), Applied: fact(t, `{"result":"Refused"}`)}, view.SeverityError, "What the cluster holds is newer"},
 		{"an input that is missing", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"InputMissing","status":"True"}]}}`)}, view.SeverityWarning, "InputMissing is True"},
+		{"a name that a user's object has", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Conflict","status":"True","reason":"Cluster"}]}}`)}, view.SeverityError, "Conflict is True: Cluster"},
 		{"not programmed, and nothing else says why", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Programmed","status":"False","reason":"Pending"}]}}`)}, view.SeverityError, "Programmed is False: Pending"},
 	}
 	for _, tt := range tests {
