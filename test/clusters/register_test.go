@@ -44,6 +44,11 @@ func TestARegisteredClusterWorksByWhatItWasGiven(t *testing.T) {
 	if r.store, err = keyspace.NewStore(slog.New(slog.DiscardHandler), r.redis.Client(), keyspace.Config{Block: 50 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
+	// The fleet's translator, which lists the keyspaces that agents announce and may not list.
+	program.Start(t, program.Config{
+		Path: filepath.Join(binaries, "translator"), Log: filepath.Join(t.TempDir(), "translator.log"),
+		Args: []string{"--redis-control", r.redis.URL(), "--health-listen=127.0.0.1:" + pipelinetest.FreePort(t)},
+	})
 	r.meshweir("cluster", "register", "east", "--create-user", "--agent-redis", r.redis.URL(), "--apply", "--kubeconfig", r.api.Kubeconfig(apiserver.Admin))
 	agent := r.startPod()
 	r.await("east to be connected", func() bool { return strings.Contains(r.meshweir("cluster", "ls"), "connected") })

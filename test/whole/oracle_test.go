@@ -50,7 +50,7 @@ func (s *system) given() (map[string]map[string]any, error) {
 	return given, nil
 }
 
-// awaitConverged waits until every cluster was given what a full translation gives.
+// awaitConverged waits until every cluster was given what a full translation gives, for which Redis may have refused nothing.
 func (s *system) awaitConverged() {
 	s.t.Helper()
 	eventually(s.t, "every cluster to have what a full translation gives", func() (string, bool) {
@@ -68,6 +68,12 @@ func (s *system) awaitConverged() {
 		diff := cmp.Diff(wanted, given)
 		return "(-wanted +given)\n" + diff, diff == ""
 	})
+	if s.server == nil {
+		return
+	}
+	if denied := s.server.Denied(); len(denied) > 0 {
+		s.t.Errorf("Redis refused to services what they need: %q", denied)
+	}
 }
 
 // awaitRest waits until nothing moves any more, and returns where the keyspaces then stand.
