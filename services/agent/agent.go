@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
@@ -121,10 +120,4 @@ func (a *Agent) Ready(context.Context) error {
 	default:
 		return nil
 	}
-}
-
-// backoff returns how long to wait after the n-th failure in a row, n from 1.
-func backoff(n int) time.Duration {
-	const first, most = 250 * time.Millisecond, 5 * time.Second
-	return min(first<<min(n-1, 10), most)
 }

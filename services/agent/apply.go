@@ -125,7 +125,7 @@ func (p *applier) after(ctx context.Context, err error) <-chan time.Time {
 	if p.failures == 1 {
 		p.log.WarnContext(ctx, "output is not applied in full, it is tried again", "error", err)
 	}
-	return time.After(backoff(p.failures))
+	return time.After(cluster.Backoff(p.failures))
 }
 
 // pass makes the cluster equal to its output once. What is not known changes nothing.

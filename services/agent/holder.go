@@ -11,6 +11,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // ErrHeld says that another agent works for the cluster.
@@ -43,7 +44,7 @@ func (a *Agent) takeOver(ctx context.Context, uid string) error {
 				a.log.WarnContext(ctx, "agent waits for redis", "error", err)
 			}
 			failures++
-			wait = backoff(failures)
+			wait = cluster.Backoff(failures)
 			began = time.Now() // the time without Redis tells nothing
 		case other == nil:
 			return nil

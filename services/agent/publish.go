@@ -17,6 +17,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -96,7 +97,7 @@ func (p *publisher) run(ctx context.Context) error {
 		}
 		due = nil
 		if p.failures > 0 {
-			due = time.After(backoff(p.failures))
+			due = time.After(cluster.Backoff(p.failures))
 		}
 	}
 }

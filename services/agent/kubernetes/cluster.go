@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -138,7 +139,7 @@ func (c *Cluster) Identity(ctx context.Context) (string, error) {
 		if attempt == 0 {
 			c.log.WarnContext(ctx, "cluster cannot be identified yet: the UID of its kube-system namespace is not known", "error", err)
 		}
-		if !c.reach.pause(ctx, backoff(attempt)) {
+		if !c.reach.pause(ctx, cluster.Backoff(attempt+1)) {
 			return "", ctx.Err()
 		}
 	}
@@ -176,12 +177,6 @@ func (h quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{h.Handle
 
 // WithGroup is part of [slog.Handler].
 func (h quiet) WithGroup(name string) slog.Handler { return quiet{h.Handler.WithGroup(name)} }
-
-// backoff returns how long to wait after the n-th failure in a row, n from 0.
-func backoff(n int) time.Duration {
-	const first, most = 250 * time.Millisecond, 5 * time.Second
-	return min(first<<min(n, 10), most)
-}
 
 // pause reports whether ctx still lives after a while.
 func pause(ctx context.Context, d time.Duration) bool {

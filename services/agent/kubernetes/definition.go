@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // watchDefinitions notes the names of CustomResourceDefinitions and gives a hint when one changes, until ctx ends. Without the
@@ -28,7 +30,7 @@ func (c *Cluster) watchDefinitions(ctx context.Context, m *mirror, hints chan<- 
 		} else if failures == 0 && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "custom resource definitions cannot be watched, kinds that come later are found later", "every", c.cfg.Rediscover.String(), "error", err)
 		}
-		if !c.reach.pause(ctx, backoff(failures)) {
+		if !c.reach.pause(ctx, cluster.Backoff(failures+1)) {
 			return
 		}
 	}

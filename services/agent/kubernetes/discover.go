@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
+
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 func definitions() schema.GroupVersionResource {
@@ -37,7 +40,7 @@ func (c *Cluster) discover(ctx context.Context, m *mirror, start func(*kind)) {
 				c.log.WarnContext(ctx, "kinds cannot be discovered, it is tried again", "error", err)
 			}
 			failures++
-			if !c.reach.pause(ctx, backoff(failures-1)) {
+			if !c.reach.pause(ctx, cluster.Backoff(failures)) {
 				return
 			}
 			continue
@@ -89,7 +92,7 @@ func (c *Cluster) rediscover(ctx context.Context, m *mirror, start func(*kind)) 
 			vanished = append(vanished, k)
 		}
 	}
-	m.discovered = m.discovered || !slices.ContainsFunc(failedGroups(failed), c.reducer.TakesGroup)
+	m.discovered = m.discovered || !slices.ContainsFunc(slices.Collect(maps.Keys(failed)), c.reducer.TakesGroup)
 	m.signal()
 	m.mu.Unlock()
 	for _, k := range vanished {
@@ -98,17 +101,9 @@ func (c *Cluster) rediscover(ctx context.Context, m *mirror, start func(*kind)) 
 		}
 	}
 	if len(failed) > 0 {
-		c.log.DebugContext(ctx, "kinds of some groups are not known", "groups", failedGroups(failed))
+		c.log.DebugContext(ctx, "kinds of some groups are not known", "groups", slices.Sorted(maps.Keys(failed)))
 	}
 	return nil
-}
-
-func failedGroups(failed map[string]bool) (groups []string) {
-	for group := range failed {
-		groups = append(groups, group)
-	}
-	slices.Sort(groups)
-	return groups
 }
 
 // servedKinds returns the kinds that are taken and served, in the version that the API server prefers, and the

@@ -19,6 +19,7 @@ import (
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -65,10 +66,10 @@ func (k *kind) run(ctx context.Context) {
 	for failures := 0; ; failures++ {
 		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
-		if time.Since(began) > backoff(10) {
+		if time.Since(began) > cluster.Backoff(11) {
 			failures = 0
 		}
-		wait := backoff(failures)
+		wait := cluster.Backoff(failures + 1)
 		if why, most := k.refusal(err); why == "" {
 			refusals = 0
 		} else if refusals++; refusals > most && k.cluster.reach.believes(ctx) {
@@ -180,6 +181,16 @@ func (k *kind) read(object any) (*reading, error) {
 	}
 }
 
+// take changes the mirror by what the reflector brought, unless the kind has ended.
+func (k *kind) take(change func()) {
+	k.mirror.mu.Lock()
+	defer k.mirror.mu.Unlock()
+	if !k.ended {
+		change()
+		k.mirror.signal()
+	}
+}
+
 // Add is part of [cache.ReflectorStore].
 func (k *kind) Add(object any) error { return k.Update(object) }
 
@@ -189,13 +200,7 @@ func (k *kind) Update(object any) error {
 	if err != nil {
 		return err
 	}
-	k.mirror.mu.Lock()
-	defer k.mirror.mu.Unlock()
-	if k.ended {
-		return nil
-	}
-	k.mirror.set(k, r)
-	k.mirror.signal()
+	k.take(func() { k.mirror.set(k, r) })
 	return nil
 }
 
@@ -205,14 +210,10 @@ func (k *kind) Delete(object any) error {
 	if err != nil {
 		return err
 	}
-	k.mirror.mu.Lock()
-	defer k.mirror.mu.Unlock()
-	if k.ended {
-		return nil
-	}
-	k.mirror.unset(k, r.name)
-	k.mirror.forget(k.key(r.name), r.version)
-	k.mirror.signal()
+	k.take(func() {
+		k.mirror.unset(k, r.name)
+		k.mirror.forget(k.key(r.name), r.version)
+	})
 	return nil
 }
 
@@ -226,23 +227,19 @@ func (k *kind) Replace(objects []any, version string) error {
 		}
 		readings[r.name] = r
 	}
-	k.mirror.mu.Lock()
-	defer k.mirror.mu.Unlock()
-	if k.ended {
-		return nil
-	}
-	for n := range k.objects {
-		if readings[n] == nil {
-			k.mirror.unset(k, n)
+	k.take(func() {
+		for n := range k.objects {
+			if readings[n] == nil {
+				k.mirror.unset(k, n)
+			}
 		}
-	}
-	for _, r := range readings {
-		k.mirror.set(k, r)
-	}
-	k.forgetAbsent(readings, version)
-	k.listed = true
-	k.setUnread("")
-	k.mirror.signal()
+		for _, r := range readings {
+			k.mirror.set(k, r)
+		}
+		k.forgetAbsent(readings, version)
+		k.listed = true
+		k.setUnread("")
+	})
 	return nil
 }
 

@@ -28,7 +28,7 @@ func (c *Cluster) Lead(ctx context.Context, work func(context.Context) error, id
 		if err := c.term(ctx, work, idle); err != nil {
 			return err
 		}
-		if !pause(ctx, backoff(0)) {
+		if !pause(ctx, cluster.Backoff(1)) {
 			break
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // memory is the agent's ConfigMap: how far each kind of keyspace was applied.
@@ -38,7 +39,7 @@ func (c *Cluster) remember(ctx context.Context) {
 		if attempt == 0 {
 			c.log.WarnContext(ctx, "what was applied last is not known yet", "error", err)
 		}
-		if !c.reach.pause(ctx, backoff(attempt)) {
+		if !c.reach.pause(ctx, cluster.Backoff(attempt+1)) {
 			return
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // reach knows whether the API server can be reached. Whoever got no answer suspects that it cannot. It is then asked whether
@@ -68,7 +70,7 @@ func (r *reach) run(ctx context.Context) {
 		began := time.Now()
 		for attempt := 0; !r.settle(ctx, time.Since(began)); attempt++ {
 			select {
-			case <-time.After(min(backoff(attempt), most)):
+			case <-time.After(min(cluster.Backoff(attempt+1), most)):
 			case <-ctx.Done():
 				return
 			}

@@ -8,13 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
+
+	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // newReflector returns a reflector that tries again within seconds, at once when the API server is back, and ends when ctx does.
 func (c *Cluster) newReflector(ctx context.Context, of schema.GroupVersionResource, from cache.ListerWatcher, to cache.ReflectorStore) *cache.Reflector {
 	return cache.NewReflectorWithOptions(from, nil, to, cache.ReflectorOptions{
 		Name: of.String(), TypeDescription: of.String(), Clock: patient{ctx: ctx, reach: c.reach},
-		Backoff: &wait.Backoff{Duration: backoff(0), Cap: backoff(10), Factor: 2, Jitter: 0.5, Steps: 10},
+		Backoff: &wait.Backoff{Duration: cluster.Backoff(1), Cap: cluster.Backoff(11), Factor: 2, Jitter: 0.5, Steps: 10},
 	})
 }
 

@@ -69,6 +69,17 @@ func (c *Cluster) current() *mirror {
 	return c.mirror
 }
 
+// listed returns the mirror once the cluster was listed.
+func (c *Cluster) listed(ctx context.Context) (*mirror, error) {
+	m := c.current()
+	select {
+	case <-m.synced:
+		return m, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // recall fills kinds that could never be read with what the stored snapshot holds of them.
 func (m *mirror) recall(ctx context.Context, recall snapshot.Recall) error {
 	unknown := m.unknown()

@@ -17,11 +17,9 @@ import (
 // Statuses returns the statuses that Meshweir wrote, as they stand now; of a
 // route, the entries of its parents that are ours. It waits until the cluster was listed.
 func (c *Cluster) Statuses(ctx context.Context) (map[resource.Key]map[string]any, error) {
-	m := c.current()
-	select {
-	case <-m.synced:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	m, err := c.listed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,11 +35,9 @@ const attempts = 4
 
 // Managed returns the objects that Meshweir wrote as they stand now, in the form in which they were applied. It waits until the cluster was listed.
 func (c *Cluster) Managed(ctx context.Context) (map[resource.Key]*unstructured.Unstructured, error) {
-	m := c.current()
-	select {
-	case <-m.synced:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	m, err := c.listed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

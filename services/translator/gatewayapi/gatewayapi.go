@@ -38,7 +38,6 @@ package gatewayapi
 
 import (
 	"cmp"
-	"reflect"
 	"strings"
 	"time"
 
@@ -95,19 +94,17 @@ type istioGateway struct {
 func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspace.Spaces, global *globalservice.Translator) *Translator {
 	t := &Translator{inv: inv, hold: h, spaces: spaces, global: global}
 	global.LearnIngress(t.ingressNamespaces)
-	t.gateways = graph.NewQuery(g, "gateway", t.readGateway, deepEqual[gateway])
-	t.neighbours = graph.NewQuery(g, "neighbours of a gateway", t.findNeighbours, deepEqual[neighbours])
+	t.gateways = graph.NewQuery(g, "gateway", t.readGateway, graph.DeepEqual[gateway])
+	t.neighbours = graph.NewQuery(g, "neighbours of a gateway", t.findNeighbours, graph.DeepEqual[neighbours])
 	t.routes = graph.NewQuery(g, "route", t.translateRoute, nil)
-	t.heads = graph.NewQuery(g, "head of a route", t.readHead, deepEqual[head])
-	t.attachments = graph.NewQuery(g, "attachments of a gateway", t.attach, deepEqual[attachments])
-	t.outcomes = graph.NewQuery(g, "outcome for a parent", t.findOutcome, deepEqual[outcome])
-	t.hosts = graph.NewQuery(g, "hosts of a gateway", t.planHosts, deepEqual[map[hostOf]hostPlan])
-	t.hostPlans = graph.NewQuery(g, "host of a gateway", t.findHostPlan, deepEqual[hostPlan])
+	t.heads = graph.NewQuery(g, "head of a route", t.readHead, graph.DeepEqual[head])
+	t.attachments = graph.NewQuery(g, "attachments of a gateway", t.attach, graph.DeepEqual[attachments])
+	t.outcomes = graph.NewQuery(g, "outcome for a parent", t.findOutcome, graph.DeepEqual[outcome])
+	t.hosts = graph.NewQuery(g, "hosts of a gateway", t.planHosts, graph.DeepEqual[map[hostOf]hostPlan])
+	t.hostPlans = graph.NewQuery(g, "host of a gateway", t.findHostPlan, graph.DeepEqual[hostPlan])
 	t.virtual = graph.NewQuery(g, "virtual service", t.buildVirtualService, nil)
 	return t
 }
-
-func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
 // refusal says why something is not so. The zero refusal means that it is.
 type refusal struct {

@@ -33,11 +33,9 @@ func (t *Translator) addServerSide(r *graph.Reader, objects output.Set, p plan, 
 	for _, namespace := range gatewayNamespaces(t.gateways.Get(r, provider.Cluster)) {
 		meta := output.Meta{
 			Kind: "ServiceEntry", Namespace: namespace, Name: output.Name(name.Namespace, name.Name, "east-west"),
-			Sources: output.NewSources(p.Home),
+			Sources: t.basis(r, p),
 		}
 		meta.Sources.AddClusters(callers...)
-		meta.Sources.Add(t.spaces.Witnesses(r)...)
-		p.Guards.AddTo(meta.Sources)
 		entry := serviceEntry(eastWestHost(name), p.Spec.Ports)
 		entry.ExportTo = []string{"."}
 		for _, e := range localEndpoints(provider, map[string]string{tlsModeLabel: "istio"}) {
@@ -103,11 +101,7 @@ func (t *Translator) findNeeds(r *graph.Reader, cluster string) []string {
 			continue
 		}
 		if callers := t.callers(r, name, cluster); len(callers) > 0 {
-			for _, workspace := range t.spaces.Witnesses(r) {
-				callers = append(callers, workspace.Cluster)
-			}
-			callers = append(callers, p.Guards.clusters()...)
-			return append(callers, p.Home.Cluster)
+			return append(callers, t.basis(r, p).Clusters()...)
 		}
 	}
 	return nil

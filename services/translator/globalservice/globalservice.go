@@ -20,7 +20,6 @@
 package globalservice
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
@@ -64,14 +63,14 @@ type at struct {
 // New returns a Translator.
 func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold, spaces *workspace.Spaces) *Translator {
 	t := &Translator{inv: inv, hold: h, spaces: spaces, ingress: func(*graph.Reader, string) []string { return nil }}
-	t.audiences = graph.NewQuery(g, "audience of a global service", t.findAudience, func(a, b audience) bool { return reflect.DeepEqual(a, b) })
-	t.effective = graph.NewQuery(g, "global service in force", t.elect, func(a, b election) bool { return reflect.DeepEqual(a, b) })
+	t.audiences = graph.NewQuery(g, "audience of a global service", t.findAudience, graph.DeepEqual[audience])
+	t.effective = graph.NewQuery(g, "global service in force", t.elect, graph.DeepEqual[election])
 	t.owners = graph.NewQuery(g, "owner of a global host", t.findOwner, func(a, b Name) bool { return a == b })
-	t.plans = graph.NewQuery(g, "global service plan", t.makePlan, func(a, b plan) bool { return reflect.DeepEqual(a, b) })
+	t.plans = graph.NewQuery(g, "global service plan", t.makePlan, graph.DeepEqual[plan])
 	t.clients = graph.NewQuery(g, "global service clients", t.findClients, slices.Equal[[]string])
-	t.gateways = graph.NewQuery(g, "east-west gateways", t.findGateways, func(a, b []eastWest) bool { return reflect.DeepEqual(a, b) })
+	t.gateways = graph.NewQuery(g, "east-west gateways", t.findGateways, graph.DeepEqual[[]eastWest])
 	t.namespaces = graph.NewQuery(g, "global service namespace", t.findNamespace, func(a, b string) bool { return a == b })
-	t.reach = graph.NewQuery(g, "global service reach", t.findReach, func(a, b Reach) bool { return reflect.DeepEqual(a, b) })
+	t.reach = graph.NewQuery(g, "global service reach", t.findReach, graph.DeepEqual[Reach])
 	t.names = graph.NewQuery(g, "global service names", t.listNames, slices.Equal[[]Name])
 	t.needs = graph.NewQuery(g, "east-west needs", t.findNeeds, slices.Equal[[]string])
 	return t
@@ -137,24 +136,4 @@ func (t *Translator) Translate(r *graph.Reader, name Name) (objects, statuses ou
 	}
 	t.addStatuses(r, statuses, p, name, objects)
 	return objects, statuses
-}
-
-// age orders GlobalServices: the older of two that collide is in force.
-type age struct {
-	created int64
-	ref     inventory.Ref
-}
-
-func ageOf(ref inventory.Ref, service *v1alpha1.GlobalService) age {
-	if service.CreationTimestamp.IsZero() {
-		return age{ref: ref}
-	}
-	return age{service.CreationTimestamp.Unix(), ref}
-}
-
-func (a age) before(b age) bool {
-	if a.created != b.created {
-		return a.created < b.created
-	}
-	return a.ref.Compare(b.ref) < 0
 }

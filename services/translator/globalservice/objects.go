@@ -24,6 +24,15 @@ func serviceRef(cluster, namespace, name string) inventory.Ref {
 	return inventory.Ref{Cluster: cluster, Key: resource.Key{Kind: "Service", Namespace: namespace, Name: name}}
 }
 
+// basis is what everything that is made of a GlobalService depends on: the object, what keeps its host for it, and
+// whether there are Workspaces.
+func (t *Translator) basis(r *graph.Reader, p plan) *output.Sources {
+	sources := output.NewSources(p.Home)
+	sources.Add(t.spaces.Witnesses(r)...)
+	p.Guards.AddTo(sources)
+	return sources
+}
+
 // endpoint is one endpoint of a host in one cluster, with what it is made from.
 type endpoint struct {
 	entry   *networking.WorkloadEntry
@@ -78,7 +87,6 @@ func (t *Translator) remoteEndpoints(r *graph.Reader, p plan, provider provider)
 func (t *Translator) entryMeta(r *graph.Reader, a at) output.Meta {
 	return output.Meta{
 		Kind: "ServiceEntry", Namespace: t.namespaces.Get(r, a), Name: output.Name(a.Namespace, a.Name.Name),
-		Sources: output.NewSources(),
 	}
 }
 
@@ -113,9 +121,7 @@ func (t *Translator) addClientSide(r *graph.Reader, objects output.Set, p plan, 
 		return
 	}
 	meta := t.entryMeta(r, a)
-	meta.Sources.Add(p.Home)
-	meta.Sources.Add(t.spaces.Witnesses(r)...)
-	p.Guards.AddTo(meta.Sources)
+	meta.Sources = t.basis(r, p)
 	entry := serviceEntry(p.Spec.Host, p.Spec.Ports)
 	entry.ExportTo = t.exportTo(r, a)
 	for _, e := range endpoints {

@@ -63,15 +63,6 @@ func (g Guards) AddTo(sources *output.Sources) {
 	sources.AddClusters(g.Against...)
 }
 
-// clusters returns the clusters on both sides.
-func (g Guards) clusters() []string {
-	names := slices.Clone(g.Against)
-	for _, ref := range g.InForce {
-		names = append(names, ref.Cluster)
-	}
-	return names
-}
-
 // election is the outcome among the objects of one namespace and name.
 type election struct {
 	// Winner is the object in force; its cluster is empty when there is none.
@@ -87,13 +78,13 @@ func (t *Translator) elect(r *graph.Reader, name Name) election {
 	if e.Unseen = t.hold.Claims(r).Clusters[name.String()]; e.Unseen != "" {
 		return e
 	}
-	var oldest age
+	var oldest inventory.Age
 	for _, ref := range e.All {
 		service, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
 		if problem != "" {
 			continue
 		}
-		if a := ageOf(ref, service); e.Winner.Cluster == "" || a.before(oldest) {
+		if a := inventory.AgeOf(ref, service.ObjectMeta); e.Winner.Cluster == "" || a.Before(oldest) {
 			oldest, e.Winner = a, ref
 		}
 	}
@@ -106,7 +97,7 @@ func (t *Translator) findOwner(r *graph.Reader, host string) Name {
 		namespace, name, _ := strings.Cut(unseen, "/")
 		return Name{namespace, name}
 	}
-	var oldest age
+	var oldest inventory.Age
 	var owner Name
 	for _, ref := range t.inv.GlobalServicesByHost(r, host) {
 		name := Name{ref.Key.Namespace, ref.Key.Name}
@@ -114,7 +105,7 @@ func (t *Translator) findOwner(r *graph.Reader, host string) Name {
 		if t.effective.Get(r, name).Winner != ref || invalid(service.Spec) != "" {
 			continue
 		}
-		if a := ageOf(ref, service); owner == (Name{}) || a.before(oldest) {
+		if a := inventory.AgeOf(ref, service.ObjectMeta); owner == (Name{}) || a.Before(oldest) {
 			oldest, owner = a, name
 		}
 	}
@@ -137,7 +128,7 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 		p.Message = fmt.Sprintf("spec.host: %s belongs to the older GlobalService %s", p.Spec.Host, owner)
 		return p
 	}
-	p.Guards = t.guards(r, p.Home, ageOf(p.Home, service), p.Spec.Host)
+	p.Guards = t.guards(r, p.Home, inventory.AgeOf(p.Home, service.ObjectMeta), p.Spec.Host)
 	clusters := t.inv.Clusters(r)
 	p.Absent = unknownClusters(p.Spec, clusters)
 	for _, cluster := range clusters {
@@ -164,12 +155,12 @@ func (t *Translator) makePlan(r *graph.Reader, name Name) plan {
 }
 
 // guards returns what keeps older objects from having the host of a home.
-func (t *Translator) guards(r *graph.Reader, home inventory.Ref, age age, host string) (found Guards) {
+func (t *Translator) guards(r *graph.Reader, home inventory.Ref, age inventory.Age, host string) (found Guards) {
 	for _, ref := range t.inv.GlobalServicesByHost(r, host) {
 		name := Name{ref.Key.Namespace, ref.Key.Name}
 		service, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
 		winner := t.effective.Get(r, name).Winner
-		if problem == "" && ref != winner && winner != home && winner.Cluster != "" && ageOf(ref, service).before(age) {
+		if problem == "" && ref != winner && winner != home && winner.Cluster != "" && inventory.AgeOf(ref, service.ObjectMeta).Before(age) {
 			found.InForce = append(found.InForce, winner)
 			found.Against = append(found.Against, ref.Cluster)
 		}

@@ -1,5 +1,7 @@
 package graph
 
+import "reflect"
+
 // Query is a function of a key whose values are remembered.
 type Query[K comparable, V any] struct {
 	graph    *Graph
@@ -23,6 +25,9 @@ type entry[V any] struct {
 func NewQuery[K comparable, V any](g *Graph, name string, compute func(*Reader, K) V, equal func(a, b V) bool) *Query[K, V] {
 	return &Query[K, V]{graph: g, name: name, compute: compute, equal: equal, entries: map[K]*entry[V]{}}
 }
+
+// DeepEqual tells the values of a query apart that == or slices.Equal cannot, see [reflect.DeepEqual].
+func DeepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
 // Get returns the value for key and notes that r's computation reads it. The
 // caller must not change what the value refers to.

@@ -8,7 +8,6 @@ package hold
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -40,10 +39,10 @@ type object struct {
 // New returns a Hold over an inventory.
 func New(g *graph.Graph, inv *inventory.Inventory) *Hold {
 	h := &Hold{inv: inv}
-	h.objects = graph.NewQuery(g, "held objects", h.findObjects, func(a, b map[resource.Key]object) bool { return reflect.DeepEqual(a, b) })
-	h.sources = graph.NewQuery(g, "held sources", h.findSources, func(a, b map[string][]string) bool { return reflect.DeepEqual(a, b) })
+	h.objects = graph.NewQuery(g, "held objects", h.findObjects, graph.DeepEqual[map[resource.Key]object])
+	h.sources = graph.NewQuery(g, "held sources", h.findSources, graph.DeepEqual[map[string][]string])
 	h.missing = graph.NewQuery(g, "missing clusters of a source", h.findMissing, slices.Equal[[]string])
-	h.claims = graph.NewQuery(g, "claims of missing clusters", h.findClaims, func(a, b Claims) bool { return reflect.DeepEqual(a, b) })
+	h.claims = graph.NewQuery(g, "claims of missing clusters", h.findClaims, graph.DeepEqual[Claims])
 	return h
 }
 

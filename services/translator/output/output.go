@@ -62,6 +62,9 @@ func (s *Sources) AddClusters(names ...string) {
 // Objects returns the objects, in no particular order.
 func (s *Sources) Objects() []inventory.Ref { return slices.Collect(maps.Keys(s.objects)) }
 
+// Clusters returns the clusters of the objects, and those that the output depends on as a whole, sorted.
+func (s *Sources) Clusters() []string { return slices.Sorted(maps.Keys(s.clusters)) }
+
 func (s *Sources) annotate(annotations map[string]string) {
 	list := make([]string, 0, len(s.objects))
 	for ref := range s.objects {
@@ -69,7 +72,7 @@ func (s *Sources) annotate(annotations map[string]string) {
 	}
 	slices.Sort(list)
 	annotations[resource.SourcesAnnotation] = strings.Join(list, ",")
-	annotations[resource.SourceClustersAnnotation] = strings.Join(slices.Sorted(maps.Keys(s.clusters)), ",")
+	annotations[resource.SourceClustersAnnotation] = strings.Join(s.Clusters(), ",")
 }
 
 // Meta is what an Istio object carries beside its spec.

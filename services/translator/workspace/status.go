@@ -47,7 +47,7 @@ func (s *Spaces) count(r *graph.Reader, _ struct{}) map[string]tally {
 // Translate returns the status of every Workspace with a name.
 func (s *Spaces) Translate(r *graph.Reader, name string) output.Set {
 	statuses := output.Set{}
-	winner := s.elections.Get(r, name).Winner
+	winner := s.elections.Get(r, name).Ref
 	for _, ref := range s.inv.WorkspacesByName(r, name) {
 		object, problem := s.inv.Workspace(r, ref.Cluster, name)
 		generation := object.Generation

@@ -16,7 +16,6 @@ package workspace
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -44,7 +43,7 @@ type Verdict struct {
 type Spaces struct {
 	inv       *inventory.Inventory
 	hold      *hold.Hold
-	elections *graph.Query[string, election]
+	elections *graph.Query[string, inventory.Age]
 	rosters   *graph.Query[struct{}, roster]
 	witnesses *graph.Query[struct{}, []inventory.Ref]
 	claims    *graph.Query[Place, []string]
@@ -70,20 +69,18 @@ type view struct {
 // New returns the Spaces of an inventory.
 func New(g *graph.Graph, inv *inventory.Inventory, h *hold.Hold) *Spaces {
 	s := &Spaces{inv: inv, hold: h}
-	s.elections = graph.NewQuery(g, "workspace in force", s.elect, deepEqual[election])
-	s.rosters = graph.NewQuery(g, "workspaces", s.enroll, deepEqual[roster])
+	s.elections = graph.NewQuery(g, "workspace in force", s.elect, func(a, b inventory.Age) bool { return a == b })
+	s.rosters = graph.NewQuery(g, "workspaces", s.enroll, graph.DeepEqual[roster])
 	s.witnesses = graph.NewQuery(g, "clusters with workspaces", s.findWitnesses, slices.Equal[[]inventory.Ref])
 	s.claims = graph.NewQuery(g, "workspaces that claim a namespace", s.findClaims, slices.Equal[[]string])
-	s.verdicts = graph.NewQuery(g, "verdict on a reference", s.judge, deepEqual[Verdict])
+	s.verdicts = graph.NewQuery(g, "verdict on a reference", s.judge, graph.DeepEqual[Verdict])
 	s.viewers = graph.NewQuery(g, "viewers of a namespace", s.findViewers, slices.Equal[[]string])
-	s.census = graph.NewQuery(g, "namespaces of workspaces", s.count, deepEqual[map[string]tally])
+	s.census = graph.NewQuery(g, "namespaces of workspaces", s.count, graph.DeepEqual[map[string]tally])
 	s.tallies = graph.NewQuery(g, "namespaces of a workspace", func(r *graph.Reader, name string) tally {
 		return s.census.Get(r, struct{}{})[name]
-	}, deepEqual[tally])
+	}, graph.DeepEqual[tally])
 	return s
 }
-
-func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
 // roster is all that is known of the workspaces.
 type roster struct {
@@ -101,31 +98,18 @@ type space struct {
 
 func (s space) name() string { return s.Ref.Key.Name }
 
-// election is the outcome among the Workspaces of one name.
-type election struct {
-	// Winner is the one in force; its cluster is empty when there is none.
-	Winner inventory.Ref
-	// Created is when the winner was made, in seconds; 0 when that is not known.
-	Created int64
-}
-
-// elect finds the oldest of the Workspaces with a name.
-func (s *Spaces) elect(r *graph.Reader, name string) election {
-	var e election
+// elect finds the oldest of the Workspaces with a name, which is in force; its cluster is empty when there is none.
+func (s *Spaces) elect(r *graph.Reader, name string) (oldest inventory.Age) {
 	for _, ref := range s.inv.WorkspacesByName(r, name) {
 		object, problem := s.inv.Workspace(r, ref.Cluster, name)
 		if problem != "" {
 			continue
 		}
-		created := int64(0)
-		if !object.CreationTimestamp.IsZero() {
-			created = object.CreationTimestamp.Unix()
-		}
-		if e.Winner.Cluster == "" || created < e.Created {
-			e = election{ref, created}
+		if a := inventory.AgeOf(ref, object.ObjectMeta); oldest.Ref.Cluster == "" || a.Before(oldest) {
+			oldest = a
 		}
 	}
-	return e
+	return oldest
 }
 
 func (s *Spaces) enroll(r *graph.Reader, _ struct{}) roster {
@@ -133,7 +117,7 @@ func (s *Spaces) enroll(r *graph.Reader, _ struct{}) roster {
 	created := map[string]int64{}
 	for _, ref := range s.inv.Workspaces(r) {
 		e := s.elections.Get(r, ref.Key.Name)
-		if e.Winner != ref {
+		if e.Ref != ref {
 			continue
 		}
 		object, _ := s.inv.Workspace(r, ref.Cluster, ref.Key.Name)
