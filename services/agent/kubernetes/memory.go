@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,13 +86,13 @@ func (c *Cluster) SetLastApplied(kind string, p keyspace.Position) error {
 		positions = map[string]keyspace.Position{}
 	}
 	positions[kind] = p
-	const most = 15 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
-	version, err := c.writeMemory(ctx, positions)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
-		version, err = c.rewriteMemory(ctx, positions, err)
-	}
+	version, err := withTimeout(context.Background(), func(ctx context.Context) (string, error) {
+		version, err := c.writeMemory(ctx, positions)
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) {
+			return c.rewriteMemory(ctx, positions, err)
+		}
+		return version, err
+	})
 	if err != nil {
 		return fmt.Errorf("remembering how far the output was applied, in the ConfigMap %s/%s: %w", c.cfg.Namespace, Name, err)
 	}
