@@ -6,7 +6,8 @@
 // The name of an internal object says where it comes from: a [Certificate] has
 // the namespace and name of its Secret, a [GatewayEndpoint] those of its
 // Service, a [Mesh] those of the ConfigMap with its root certificates, a
-// [ManifestProblem] a slug of its file's path, an [UnreadKind] the kind that it speaks of.
+// [ManifestProblem] a slug of its file's path, an [UnreadKind] the kind that it speaks of,
+// an [Unapplied] the object of the output.
 package internalv1
 
 import "github.com/meshweir/meshweir/schemas/resource"
@@ -24,6 +25,8 @@ const (
 	KindMesh = "Mesh"
 	// KindManifestProblem is the kind of a [ManifestProblem].
 	KindManifestProblem = "ManifestProblem"
+	// KindUnapplied is the kind of an [Unapplied].
+	KindUnapplied = "Unapplied"
 	// KindUnreadKind is the kind of an [UnreadKind].
 	KindUnreadKind = "UnreadKind"
 )

@@ -28,16 +28,16 @@ const (
 	ConditionInputMissing = "InputMissing"
 	// ConditionTrustMismatch is True when clusters that should reach one another have no root certificate in common, and Unknown when their roots are. It is absent otherwise.
 	ConditionTrustMismatch = "TrustMismatch"
-	// ConditionConflict is True while an object that was made from the resource, for the resource's own cluster, has the name of one that a
+	// ConditionConflict is True while an object that was made from the resource, for whatever cluster, has the name of one that a
 	// user made there, which is left alone. It is absent otherwise.
 	ConditionConflict = "Conflict"
-	// ConditionNotApplied is True while the resource's own cluster does not take an object that was made from it. It is absent otherwise.
+	// ConditionNotApplied is True while a cluster does not take an object that was made from the resource. It is absent otherwise.
 	ConditionNotApplied = "NotApplied"
 )
 
 // Reasons of the conditions, beside those of the Gateway API.
 const (
-	// ReasonCluster is the reason of Conflict and NotApplied: the message says what the cluster has against it.
+	// ReasonCluster is the reason of Conflict and NotApplied: the message says which cluster has what against it.
 	ReasonCluster = "Cluster"
 	// ReasonClusterMissing is the reason of InputMissing: the message names the clusters.
 	ReasonClusterMissing = "ClusterMissing"

@@ -88,12 +88,12 @@ func (a *Agent) work(ctx context.Context, target cluster.Cluster) error {
 		return err
 	}
 	snapshot, applied := a.store.Owned(a.names.snapshot, uid), a.store.Owned(a.names.applied, uid)
-	published := newPublications()
-	applier, err := a.newApplier(target, snapshot, applied, published)
+	publisher := a.newPublisher(snapshot)
+	applier, err := a.newApplier(target, publisher, applied)
 	if err != nil {
 		return err
 	}
-	publisher := a.newPublisher(snapshot, published, applier.wakeUp)
+	publisher.onChange = applier.wakeUp
 	err = process.Together(ctx,
 		func(ctx context.Context) error { return target.Run(ctx, a.recall, publisher.deliver(ctx)) },
 		publisher.run, applier.outputs.Run, applier.run)

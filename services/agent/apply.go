@@ -34,8 +34,9 @@ type applier struct {
 	outputs *keyspace.Replica[content]
 	// published says what the snapshot holds of what was applied.
 	published *publications
-	// snapshot and reports are the writers of snapshot/<cluster> and applied/<cluster>.
+	// snapshot and reports are the writers of snapshot/<cluster> and applied/<cluster>; publish has the first written soon.
 	snapshot, reports *keyspace.Owned
+	publish           func()
 	wake              chan struct{}
 
 	mu     sync.Mutex // guards causes
@@ -43,14 +44,16 @@ type applier struct {
 
 	// reported holds the last report of each object.
 	reported map[resource.Key]internalv1.Applied
-	failures int
+	// unapplied are the objects that the snapshot says are not applied.
+	unapplied map[resource.Key]internalv1.UnappliedSpec
+	failures  int
 }
 
-func (a *Agent) newApplier(target cluster.Cluster, snapshot, reports *keyspace.Owned, published *publications) (*applier, error) {
+func (a *Agent) newApplier(target cluster.Cluster, publisher *publisher, reports *keyspace.Owned) (*applier, error) {
 	p := &applier{
-		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: snapshot, reports: reports,
-		store: a.store, published: published,
-		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{},
+		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: publisher.owned, reports: reports,
+		store: a.store, published: publisher.published, publish: publisher.ask,
+		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{}, unapplied: map[resource.Key]internalv1.UnappliedSpec{},
 	}
 	var err error
 	p.outputs, err = keyspace.NewReplica(a.store, keyspace.ReplicaConfig[content]{
@@ -138,7 +141,6 @@ func (p *applier) pass(ctx context.Context) error {
 		errs = append(errs, p.applyOutput(ctx, causes, output, meta))
 	}
 	if statuses != nil {
-		blame(statuses, p.cfg.Cluster, output, p.reported)
 		errs = append(errs, p.applyStatuses(ctx, statuses, statusesAt))
 	}
 	return errors.Join(errs...)
@@ -179,6 +181,7 @@ func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, o
 		}
 	}
 	p.forget(output, live)
+	p.sayUnapplied(output, live)
 	errs = append(errs, p.target.SetLastApplied(outputKind, at), p.report(ctx))
 	if err := errors.Join(errs...); err != nil {
 		span.RecordError(err)

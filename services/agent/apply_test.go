@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -282,32 +284,33 @@ func TestAppliesStatuses(t *testing.T) {
 	}
 }
 
-func TestSourcesSayWhatTheClusterHasAgainstTheirOutput(t *testing.T) {
-	const statusFile = "applied/east/status/Service_shop_cart.yaml"
+func TestSnapshotSaysWhatIsNotApplied(t *testing.T) {
+	const unapplied = "Unapplied.internal.meshweir.io/shop/virtualservice.networking.istio.io.web"
 	x := newFixture(t, pipelinetest.Embedded(t), map[string]string{
 		"east/cart.yaml": service("cart", "one"),
 		"east/web.yaml":  "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec: {hosts: [mine]}\n",
 	})
-	d := x.store.Derived(statusEast)
-	d.Set(cart, []byte(`{"status":{"parents":[{"conditions":[{"type":"Accepted","status":"True","reason":"R","observedGeneration":7}]}]}}`))
-	d.Complete()
-	x.must(d.Flush(t.Context(), nil))
 	x.start()
 	x.complete(snapshotEast)
 	x.output(map[string]string{
 		routeKey: strings.Replace(route("a.example.com"), `"metadata":{`, `"metadata":{"annotations":{"`+resource.SourcesAnnotation+`":"east:`+cart+`,west:`+cart+`"},`, 1),
 	})
-	x.result(routeKey, internalv1.ResultConflict)
-	x.eventually("the condition", func() bool {
-		text := x.read(statusFile)
-		return strings.Contains(text, "type: Conflict") && strings.Contains(text, routeKey) && strings.Contains(text, "web.yaml") && strings.Count(text, "observedGeneration: 7") == 2
-	})
+	x.eventually("the word on it", func() bool { return x.get(snapshotEast, unapplied) != "" })
+	var said internalv1.Unapplied
+	x.must(json.Unmarshal([]byte(x.get(snapshotEast, unapplied)), &said))
+	if s := said.Spec; s.Object != routeKey || s.Result != internalv1.ResultConflict || !strings.Contains(s.Message, "web.yaml") || !slices.Equal(s.Sources, []string{"east:" + cart, "west:" + cart}) {
+		t.Errorf("got %+v", s)
+	}
+	x.quiet(snapshotEast, appliedEast)
+	mine := x.read("east/web.yaml")
 	x.must(os.Remove(filepath.Join(x.dir, "east/web.yaml")))
 	x.result(routeKey, internalv1.ResultApplied)
-	x.eventually("the end of the condition", func() bool {
-		text := x.read(statusFile)
-		return strings.Contains(text, "Accepted") && !strings.Contains(text, "Conflict")
-	})
+	x.eventually("the end of it", func() bool { return x.get(snapshotEast, unapplied) == "" })
+	x.write("east/web.yaml", mine) // over what was applied before
+	x.result(routeKey, internalv1.ResultConflict)
+	x.eventually("the word on it again", func() bool { return x.get(snapshotEast, unapplied) != "" })
+	x.must(os.Remove(filepath.Join(x.dir, "east/web.yaml")))
+	x.eventually("the end of it", func() bool { return x.get(snapshotEast, unapplied) == "" })
 }
 
 func TestRefusedStatusesAreSaidInTheSnapshot(t *testing.T) {

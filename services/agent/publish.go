@@ -31,6 +31,8 @@ type publisher struct {
 	published *publications
 	builder   *snapshot.Builder
 	incoming  chan snapshot.Delivery
+	// asked says that others staged something.
+	asked chan struct{}
 	// onChange is called for each delivery: what is applied may stand differently now.
 	onChange func()
 
@@ -42,10 +44,18 @@ type publisher struct {
 	failures int
 }
 
-func (a *Agent) newPublisher(owned *keyspace.Owned, published *publications, onChange func()) *publisher {
+func (a *Agent) newPublisher(owned *keyspace.Owned) *publisher {
 	return &publisher{
-		log: a.log, cfg: a.cfg, vitals: a.vitals, owned: owned, published: published, builder: snapshot.NewBuilder(),
-		incoming: make(chan snapshot.Delivery), onChange: onChange,
+		log: a.log, cfg: a.cfg, vitals: a.vitals, owned: owned, published: newPublications(), builder: snapshot.NewBuilder(),
+		incoming: make(chan snapshot.Delivery), asked: make(chan struct{}, 1),
+	}
+}
+
+// ask makes run write soon what others staged.
+func (p *publisher) ask() {
+	select {
+	case p.asked <- struct{}{}:
+	default:
 	}
 }
 
@@ -79,6 +89,15 @@ func (p *publisher) run(ctx context.Context) error {
 				continue
 			}
 			err = p.flush(ctx)
+		case <-p.asked:
+			if !p.synced {
+				continue // it goes with the first snapshot
+			}
+			p.changed(1, time.Now())
+			if due == nil {
+				due = time.After(p.cfg.Coalesce)
+			}
+			continue
 		case <-due:
 			err = p.flush(ctx)
 		case <-check.C:
@@ -121,15 +140,20 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 		p.owned.Complete()
 		p.synced = true
 	}
-	if p.pending == 0 {
-		p.since = d.At
-	}
 	p.published.deliver(d)
 	n := len(changes.Set) + len(changes.Deleted)
-	p.pending += n
+	p.changed(n, d.At)
 	p.vitals.changes.Add(ctx, int64(n))
 	p.count(ctx, d)
 	p.onChange()
+}
+
+// changed notes that changes were staged.
+func (p *publisher) changed(n int, at time.Time) {
+	if p.pending == 0 {
+		p.since = at
+	}
+	p.pending += n
 }
 
 // count keeps the numbers of the heartbeat, and says once when there are kinds that are not taken.

@@ -2,9 +2,14 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
+	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
@@ -29,6 +34,64 @@ func (p *applier) sayRefused(key, kind string, last keyspace.Position) {
 	p.snapshot.Set(key, fmt.Appendf(nil,
 		`{"apiVersion":"%s/v1","kind":%q,"metadata":{"name":%q,"annotations":{%q:%q}}}`,
 		resource.InternalGroup, internalv1.KindRefusedOutput, kind, resource.OutputAnnotation, last))
+	p.publish()
+}
+
+// sayUnapplied stages in the snapshot which objects are not applied, and why, so that the translator can tell their sources.
+func (p *applier) sayUnapplied(output map[resource.Key]wanted, live map[resource.Key]*unstructured.Unstructured) {
+	unapplied := map[resource.Key]internalv1.UnappliedSpec{}
+	for key, record := range p.reported {
+		if record.Result == internalv1.ResultApplied {
+			continue
+		}
+		object := output[key].object
+		if object == nil {
+			object = live[key]
+		}
+		unapplied[key] = internalv1.UnappliedSpec{
+			Object: key.String(), Sources: sourcesOf(object), Result: record.Result, Message: clip(record.Message),
+		}
+	}
+	if reflect.DeepEqual(unapplied, p.unapplied) {
+		return
+	}
+	for key := range p.unapplied {
+		if _, still := unapplied[key]; !still {
+			p.snapshot.Delete(unappliedKey(key).String())
+		}
+	}
+	for key, spec := range unapplied {
+		at := unappliedKey(key)
+		value, _ := json.Marshal(internalv1.Unapplied{ // texts: it does not fail
+			TypeMeta:   metav1.TypeMeta{APIVersion: internalv1.APIVersion, Kind: internalv1.KindUnapplied},
+			ObjectMeta: metav1.ObjectMeta{Namespace: at.Namespace, Name: at.Name},
+			Spec:       spec,
+		})
+		p.snapshot.Set(at.String(), value)
+	}
+	p.unapplied = unapplied
+	p.publish()
+}
+
+func unappliedKey(of resource.Key) resource.Key {
+	kind := schema.GroupKind{Group: of.Group, Kind: of.Kind}
+	return resource.Key{
+		Group: resource.InternalGroup, Kind: internalv1.KindUnapplied, Namespace: of.Namespace, Name: strings.ToLower(kind.String()) + "." + of.Name,
+	}
+}
+
+func sourcesOf(object *unstructured.Unstructured) []string {
+	if object == nil {
+		return nil
+	}
+	list := object.GetAnnotations()[resource.SourcesAnnotation]
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+// clip keeps of a message what a condition can hold a few of.
+func clip(message string) string {
+	const longest = 8 << 10
+	return strings.ToValidUTF8(message[:min(len(message), longest)], "")
 }
 
 // forget drops the reports of objects that are neither wanted nor there.

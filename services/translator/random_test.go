@@ -10,7 +10,7 @@ import (
 func anyObject(r *rand.Rand) manifest {
 	makers := []func(*rand.Rand) manifest{
 		anyGateway, anyRoute, anyRoute, anyRoute, anyGRPCRoute, anyGRPCRoute, anyService, anyService, anyGlobalService, anyGlobalService,
-		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyWorkspace, anyBroken,
+		anyGrant, anyNamespace, anyCertificate, anyEndpoint, anyClass, anyConfigMap, anyIngress, anyWorkspace, anyUnapplied, anyBroken,
 	}
 	return makers[r.IntN(len(makers))](r)
 }
@@ -142,6 +142,16 @@ func anyIngress(r *rand.Rand) manifest {
 		o["status"] = map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.1"}}}}
 	}
 	return o
+}
+
+func anyUnapplied(r *rand.Rand) manifest {
+	var sources []any
+	for range r.IntN(3) {
+		sources = append(sources, pick(r,
+			"east:HTTPRoute.gateway.networking.k8s.io/a/r1", "mgmt:Gateway.gateway.networking.k8s.io/ingress/g1", "mgmt:GlobalService.meshweir.io/a/s1"))
+	}
+	spec := manifest{"object": "Kind/a/b", "sources": sources, "result": pick(r, "Conflict", "Error"), "message": pick(r, "x", "y")}
+	return object("internal.meshweir.io/v1", "Unapplied", "a", pick(r, "u1", "u2"), spec, r)
 }
 
 func anyGlobalService(r *rand.Rand) manifest {

@@ -3,6 +3,7 @@ package whole
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,37 @@ func TestAChangeInOneClusterBecomesConfigurationInOthers(t *testing.T) {
 			return "", true
 		})
 		t.Logf("from the edit in west to the files of east and mgmt: %s", time.Since(began).Round(time.Millisecond))
+		s.awaitConverged()
+	})
+}
+
+func TestASourceLearnsWhatAnotherClusterDoesNotTake(t *testing.T) {
+	eachArrangement(t, func(t *testing.T, s *system) {
+		const source = "mgmt:GlobalService.meshweir.io/search/search"
+		var made string
+		eventually(t, "what east is given for mgmt's GlobalService", func() (string, bool) {
+			for key, value := range s.values("output/east")["output/east"] {
+				if strings.HasPrefix(key, "ServiceEntry.") && strings.Contains(value, source) {
+					made = key
+				}
+			}
+			return "", made != ""
+		})
+		conflict := func() (string, bool) {
+			text := s.applied("mgmt")["status/GlobalService.meshweir.io_search_search.yaml"]
+			return text, strings.Contains(text, "type: Conflict") && strings.Contains(text, "east: "+made)
+		}
+		name := made[strings.LastIndex(made, "/")+1:]
+		inTheWay := filepath.Join(s.clusters, "east/in-the-way.yaml")
+		manifest := "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {namespace: search, name: " + name + "}\nspec: {hosts: [mine.example.com]}\n"
+		if err := os.WriteFile(inTheWay, []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the condition Conflict in mgmt", conflict)
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the condition to go", func() (string, bool) { text, ok := conflict(); return text, !ok && strings.Contains(text, "Accepted") })
 		s.awaitConverged()
 	})
 }

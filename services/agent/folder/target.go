@@ -32,7 +32,7 @@ type parsedFile struct {
 }
 
 // Managed returns the objects that Meshweir wrote, as they stand now. Those
-// whose file is damaged are left out.
+// whose file is damaged, or that stand in a manifest of the user's too, are left out.
 func (f *Folder) Managed(context.Context) (map[resource.Key]*unstructured.Unstructured, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,8 +43,8 @@ func (f *Folder) Managed(context.Context) (map[resource.Key]*unstructured.Unstru
 	managed := map[resource.Key]*unstructured.Unstructured{}
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(files))) { // the first by name counts
 		for _, object := range files[name].objects {
-			if files[name].ours {
-				managed[keyOf(object)] = object
+			if key := keyOf(object); files[name].ours && f.takenBy(key) == "" {
+				managed[key] = object
 			}
 		}
 	}
@@ -57,10 +57,8 @@ func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := keyOf(object)
-	for _, name := range f.claims[key] {
-		if !isApplied(name) {
-			return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, cluster.ErrConflict, name)
-		}
+	if name := f.takenBy(key); name != "" {
+		return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, cluster.ErrConflict, name)
 	}
 	content, err := yaml.Marshal(object.Object)
 	if err != nil {
@@ -74,6 +72,16 @@ func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) err
 		return fmt.Errorf("applying %s: %w", key, err)
 	}
 	return f.removeFiles(key, name)
+}
+
+// takenBy returns the manifest of the user's that has an object, and so counts more than what Meshweir wrote; "" for none.
+func (f *Folder) takenBy(key resource.Key) string {
+	for _, name := range f.claims[key] {
+		if !isApplied(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // Delete takes away one object that Meshweir wrote. One that is gone already is no error.

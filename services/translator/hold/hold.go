@@ -4,6 +4,8 @@
 // and its snapshot is not complete. Every live object that was made from a
 // missing cluster is held: it is wanted exactly as it is, whatever the
 // translation of what can be seen says.
+//
+// Sources learn from it what became of what was made from them: that it is held, or that a cluster did not take it.
 package hold
 
 import (
@@ -62,17 +64,16 @@ func (h *Hold) Holds(r *graph.Reader, cluster string, key resource.Key) bool {
 	return held
 }
 
-// Conditions returns the condition InputMissing for a source object from which
-// something is made that is held, and nothing for others.
+// Conditions returns what is to be said on a source of what was made from it: InputMissing while some of it is held,
+// Conflict and NotApplied while a cluster does not have it as wanted. It is nothing where all is well.
 func (h *Hold) Conditions(r *graph.Reader, source inventory.Ref, generation int64) []metav1.Condition {
+	conditions := h.unapplied(r, source, generation)
 	missing := h.missing.Get(r, source.String())
 	if len(missing) == 0 {
-		return nil
+		return conditions
 	}
 	message := "Not seen: " + strings.Join(missing, ", ") + ". What was made from there is held as it was last applied."
-	return []metav1.Condition{
-		output.Condition(v1alpha1.ConditionInputMissing, true, v1alpha1.ReasonClusterMissing, message, generation),
-	}
+	return append(conditions, output.Condition(v1alpha1.ConditionInputMissing, true, v1alpha1.ReasonClusterMissing, message, generation))
 }
 
 func (h *Hold) findObjects(r *graph.Reader, cluster string) map[resource.Key]object {

@@ -5,6 +5,7 @@ import (
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
@@ -37,6 +38,8 @@ const (
 	indexHost = "host"
 	// indexFleet lists all objects of a kind in the whole fleet.
 	indexFleet = "fleet"
+	// indexSource lists what clusters did not apply of what was made from an object, "cluster:key", in the whole fleet.
+	indexSource = "source"
 	// indexSourceClusters lists the managed objects in a cluster that were made from another.
 	indexSourceClusters = "source cluster"
 )
@@ -70,6 +73,12 @@ func entries(ref Ref, object Object) []entry {
 		return []entry{{indexName, "", ref.Key.Namespace + "/" + ref.Key.Name}, {indexFleet, "", kind}}
 	case *corev1.Namespace:
 		return []entry{at(indexKind, kind)}
+	case *internalv1.Unapplied:
+		var found []entry
+		for _, source := range o.Spec.Sources {
+			found = append(found, entry{indexSource, "", source})
+		}
+		return found
 	case *Managed:
 		var found []entry
 		for _, cluster := range o.Clusters {

@@ -30,6 +30,7 @@ const (
 	kindCertificate     = internalv1.KindCertificate + "." + resource.InternalGroup
 	kindGatewayEndpoint = internalv1.KindGatewayEndpoint + "." + resource.InternalGroup
 	kindMesh            = internalv1.KindMesh + "." + resource.InternalGroup
+	kindUnapplied       = internalv1.KindUnapplied + "." + resource.InternalGroup
 	kindService         = "Service"
 	kindNamespace       = "Namespace"
 	kindConfigMap       = "ConfigMap"
@@ -116,6 +117,8 @@ func newTarget(k resource.Key) any {
 		return &internalv1.GatewayEndpoint{}
 	case kindMesh:
 		return &internalv1.Mesh{}
+	case kindUnapplied:
+		return &internalv1.Unapplied{}
 	case kindService:
 		return &corev1.Service{}
 	case kindNamespace:
@@ -205,6 +208,8 @@ func trim(k resource.Key, object any) {
 	case *internalv1.Mesh:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *internalv1.GatewayEndpoint:
+		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
+	case *internalv1.Unapplied:
 		o.TypeMeta, o.ObjectMeta = metav1.TypeMeta{}, meta(o.ObjectMeta)
 	case *corev1.Service:
 		labels := o.Labels

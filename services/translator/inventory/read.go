@@ -230,3 +230,20 @@ func (inv *Inventory) WorkspacesByName(r *graph.Reader, name string) []Ref {
 func (inv *Inventory) ManagedFrom(r *graph.Reader, cluster, source string) []Ref {
 	return inv.lookup(r, indexSourceClusters, cluster, source)
 }
+
+// Unapplied returns what the visible clusters did not apply of what was made from a source, sorted by cluster and object.
+func (inv *Inventory) Unapplied(r *graph.Reader, source Ref) []Unapplied {
+	var found []Unapplied
+	for _, ref := range inv.lookup(r, indexSource, "", source.String()) {
+		if o := readable[*internalv1.Unapplied](inv, r, ref.Cluster, ref.Key.Group, ref.Key.Kind, ref.Key.Namespace, ref.Key.Name); o != nil {
+			found = append(found, Unapplied{ref.Cluster, o.Spec})
+		}
+	}
+	return found
+}
+
+// Unapplied is what a cluster did not apply, and why.
+type Unapplied struct {
+	Cluster string
+	internalv1.UnappliedSpec
+}
