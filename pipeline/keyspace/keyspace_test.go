@@ -175,6 +175,8 @@ func streamLength(t testing.TB, client redis.UniversalClient, name keyspace.Name
 type lossy struct {
 	mu  sync.Mutex
 	arm int
+	// blind is how many looks at an event stream are still to fail.
+	blind int
 	// deaf loses the answers of transactions, and all commands after the first of them.
 	deaf, gone bool
 	// before runs before each transaction is sent; nil for nothing.
@@ -186,6 +188,11 @@ func (*lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (l *lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if l.deaf && l.gone {
+			return io.ErrUnexpectedEOF
+		}
+		if cmd.Name() == "xrevrange" && l.blind > 0 {
+			l.blind--
+			cmd.SetErr(io.ErrUnexpectedEOF)
 			return io.ErrUnexpectedEOF
 		}
 		return next(ctx, cmd)

@@ -53,13 +53,14 @@ func (s *Store) commit(ctx context.Context, w write) error {
 			// Meta moved between check and EXEC; the next try sees how.
 		case errors.Is(err, errMoved) && attempt > 1:
 			landed, lookErr := s.landed(ctx, w)
-			if lookErr == nil && landed {
+			switch {
+			case landed:
 				return nil
+			case lookErr == nil:
+				return err
+			case !transient(lookErr) || attempt >= attempts:
+				return lookErr // not errMoved: it may be this write that moved meta
 			}
-			if lookErr != nil || attempt >= attempts {
-				return errors.Join(err, lookErr)
-			}
-			return err
 		case errors.Is(err, errMoved):
 			count(ctx, s.metrics.conflicts, 1, w.name)
 			return err

@@ -259,6 +259,25 @@ func TestLostAnswerIsFoundEvenWhenOthersWroteSince(t *testing.T) {
 	})
 }
 
+func TestAWriterWhoseAnswersWereLostTwiceDoesNotTakeItselfForAnother(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		lossyClient, lost := clientOf(t, client), &lossy{}
+		lossyClient.AddHook(lost)
+		store := open(t, lossyClient, keyspace.Config{})
+		owner := store.Owned(snapshot, "uid")
+		flush(t, owner, state{"a": "1"})
+		before := meta(t, store, snapshot)
+		lost.arm, lost.blind = 1, 1 // the write landed; neither its answer comes nor that to whether it did
+		owner.Set("a", []byte("2"))
+		if err := owner.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := meta(t, store, snapshot); got.Epoch != before.Epoch || got.Revision != before.Revision+1 {
+			t.Errorf("stands at %s, want one write after %s", got.Position, before.Position)
+		}
+	})
+}
+
 // after loses the answer of one transaction and lets something happen before the next try.
 type after struct {
 	*lossy
