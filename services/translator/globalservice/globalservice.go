@@ -105,7 +105,7 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	}
 	reach := Reach{Home: p.Home, Guards: p.Guards, Ports: p.Spec.Ports}
 	// While a cluster behind it is missing, what is held serves the host.
-	if len(t.endpoints(r, p, a.Cluster)) == 0 && !t.holdsEntry(r, a) {
+	if len(t.endpoints(r, p, a.Cluster)) == 0 && len(t.heldIn(r, a)) == 0 {
 		reach.Problem = "has no Service that " + a.Cluster + " can reach"
 		return reach
 	}
@@ -113,12 +113,9 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	return reach
 }
 
-// holdsEntry reports whether a cluster has a ServiceEntry of the GlobalService that is held.
-func (t *Translator) holdsEntry(r *graph.Reader, a at) bool {
-	if len(t.inv.Missing(r)) == 0 {
-		return false
-	}
-	return t.hold.Holds(r, a.Cluster, t.entryMeta(r, a).Key())
+// heldIn returns the namespaces of a cluster in which a ServiceEntry of the GlobalService is held.
+func (t *Translator) heldIn(r *graph.Reader, a at) []string {
+	return t.hold.Namespaces(r, a.Cluster, kindEntry, entryName(a))
 }
 
 // Translate returns what a GlobalService makes of itself: the objects of all

@@ -85,15 +85,20 @@ func (t *Translator) remoteEndpoints(r *graph.Reader, p plan, provider provider)
 }
 
 func (t *Translator) entryMeta(r *graph.Reader, a at) output.Meta {
-	return output.Meta{
-		Kind: "ServiceEntry", Namespace: t.namespaces.Get(r, a), Name: output.Name(a.Namespace, a.Name.Name),
-	}
+	return output.Meta{Kind: kindEntry, Namespace: t.namespaces.Get(r, a), Name: entryName(a)}
 }
 
+const kindEntry = "ServiceEntry"
+
+func entryName(a at) string { return output.Name(a.Namespace, a.Name.Name) }
+
 // findNamespace returns the namespace in a cluster for the objects of a
-// GlobalService: its own one where the cluster has it, otherwise one that
+// GlobalService: the one where they are held, its own one where the cluster has it, otherwise one that
 // surely exists.
 func (t *Translator) findNamespace(r *graph.Reader, a at) string {
+	if held := t.heldIn(r, a); len(held) > 0 {
+		return slices.Min(held)
+	}
 	var others []string
 	for _, provider := range t.plans.Get(r, a.Name).Providers {
 		if provider.Cluster == a.Cluster {

@@ -58,10 +58,15 @@ func (h *Hold) Objects(r *graph.Reader, cluster string) map[resource.Key][]byte 
 	return values
 }
 
-// Holds reports whether an object of a cluster is held.
-func (h *Hold) Holds(r *graph.Reader, cluster string, key resource.Key) bool {
-	_, held := h.objects.Get(r, cluster)[key]
-	return held
+// Namespaces returns the namespaces in which a cluster has an object of a kind and name that is held.
+func (h *Hold) Namespaces(r *graph.Reader, cluster, kind, name string) []string {
+	var found []string
+	for key := range h.objects.Get(r, cluster) {
+		if key.Kind == kind && key.Name == name {
+			found = append(found, key.Namespace)
+		}
+	}
+	return found
 }
 
 // Conditions returns what is to be said on a source of what was made from it: InputMissing while some of it is held,
