@@ -81,7 +81,7 @@ func (c *Cluster) rediscover(ctx context.Context, m *mirror, start func(*kind)) 
 				continue
 			}
 			k.end() // another version is preferred now
-			fresh.objects, fresh.listed, fresh.unread, fresh.recalled = k.objects, k.listed, k.unread, k.recalled
+			fresh.objects, fresh.listed, fresh.version, fresh.unread, fresh.recalled = k.objects, k.listed, k.version, k.unread, k.recalled
 		}
 		m.kinds[of] = fresh
 		start(fresh)

@@ -40,6 +40,8 @@ type kind struct {
 	ended   bool
 	objects map[name]seen
 	listed  bool
+	// version is that of the latest change that the reflector brought.
+	version string
 	// unread says why the objects cannot be read now; empty when they can, as far as is known.
 	unread string
 	// recalled says that the stored snapshot was asked what it holds of the kind.
@@ -200,7 +202,10 @@ func (k *kind) Update(object any) error {
 	if err != nil {
 		return err
 	}
-	k.take(func() { k.mirror.set(k, r) })
+	k.take(func() {
+		k.mirror.set(k, r)
+		k.version = r.version
+	})
 	return nil
 }
 
@@ -213,6 +218,7 @@ func (k *kind) Delete(object any) error {
 	k.take(func() {
 		k.mirror.unset(k, r.name)
 		k.mirror.forget(k.key(r.name), r.version)
+		k.version = r.version
 	})
 	return nil
 }
@@ -237,7 +243,7 @@ func (k *kind) Replace(objects []any, version string) error {
 			k.mirror.set(k, r)
 		}
 		k.forgetAbsent(readings, version)
-		k.listed = true
+		k.listed, k.version = true, version
 		k.setUnread("")
 	})
 	return nil

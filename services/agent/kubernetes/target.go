@@ -185,6 +185,9 @@ func (m *mirror) wrote(key resource.Key, w written) {
 	if k == nil || s != nil && newer(s.version, w.version) {
 		return
 	}
+	if s == nil && !w.deleted && newer(k.version, w.version) {
+		return // the reflector is past what we wrote: the object is gone, or somebody else's
+	}
 	_, exists := k.objects[name{key.Namespace, key.Name}]
 	if _, behind := m.applied[key]; w.deleted && !exists && !behind {
 		return // the reflector has brought the end of it already

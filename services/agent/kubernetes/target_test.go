@@ -261,11 +261,18 @@ func TestWritesBackWhatIsOursAndNothingElse(t *testing.T) {
 	})
 }
 
+// mirrorOf returns a mirror of one kind, that of an object, as of version 9.
+func mirrorOf(object *unstructured.Unstructured) (*mirror, *kind) {
+	m := (&Cluster{}).newMirror()
+	k := &kind{mirror: m, served: served{kind: object.GroupVersionKind()}, objects: map[name]seen{}, version: "9"}
+	m.kinds[k.served.kind.GroupKind()] = k
+	return m, k
+}
+
 func TestWhatWasDeletedBeforeItWasSeenIsGone(t *testing.T) {
 	t.Parallel()
-	m, object := (&Cluster{}).newMirror(), virtualService("web", "a.example.com", first)
-	k := &kind{mirror: m, served: served{kind: object.GroupVersionKind()}, objects: map[name]seen{}}
-	m.kinds[k.served.kind.GroupKind()] = k
+	object := virtualService("web", "a.example.com", first)
+	m, k := mirrorOf(object)
 	key := mustKey(t, webKey)
 	m.wrote(key, written{uid: "u", version: "10", object: object})
 	m.wrote(key, written{uid: "u", version: "10", deleted: true})
@@ -276,5 +283,23 @@ func TestWhatWasDeletedBeforeItWasSeenIsGone(t *testing.T) {
 	m.wrote(key, written{uid: "u", version: "10", deleted: true})
 	if len(m.applied) != 0 {
 		t.Errorf("got %v remembered of an object whose end was seen, want nothing", m.applied)
+	}
+}
+
+func TestWhatOthersDeletedBeforeOurWriteWasAnsweredIsGone(t *testing.T) {
+	t.Parallel()
+	object := virtualService("web", "a.example.com", first)
+	m, k := mirrorOf(object)
+	seen := &reading{name: name{"shop", "web"}, uid: "u", version: "10", standing: &standing{uid: "u", version: "10", object: object}}
+	gone := *seen
+	gone.version = "11"
+	for _, err := range []error{k.Add(seen), k.Delete(&gone)} { // before the answer that says 10
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.wrote(mustKey(t, webKey), written{uid: "u", version: "10", object: object})
+	if _, exists := m.look(k, mustKey(t, webKey)); exists {
+		t.Error("an object is taken for standing whose end was seen: it would never be applied again")
 	}
 }
