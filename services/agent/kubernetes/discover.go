@@ -155,6 +155,7 @@ func (c *Cluster) vanish(ctx context.Context, m *mirror, k *kind) error {
 	for n := range k.objects {
 		m.unset(k, n)
 	}
+	k.forgetAll()
 	delete(m.kinds, k.served.kind.GroupKind())
 	m.signal()
 	return nil

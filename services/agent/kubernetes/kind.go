@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -251,14 +252,25 @@ func (k *kind) Replace(objects []any, version string) error {
 
 // forgetAbsent drops what we wrote to objects that a list of some version does not have.
 func (k *kind) forgetAbsent(listed map[name]*reading, version string) {
-	for _, writes := range []map[resource.Key]written{k.mirror.applied, k.mirror.wroteStatus} {
+	for _, writes := range k.mirror.writes() {
 		for key := range writes {
-			ofKind := schema.GroupKind{Group: key.Group, Kind: key.Kind} == k.served.kind.GroupKind()
-			if ofKind && listed[name{key.Namespace, key.Name}] == nil {
+			if k.has(key) && listed[name{key.Namespace, key.Name}] == nil {
 				k.mirror.forget(key, version)
 			}
 		}
 	}
+}
+
+// forgetAll drops what we wrote to objects of the kind, which is gone.
+func (k *kind) forgetAll() {
+	for _, writes := range k.mirror.writes() {
+		maps.DeleteFunc(writes, func(key resource.Key, _ written) bool { return k.has(key) })
+	}
+}
+
+// has reports whether a key is that of an object of the kind.
+func (k *kind) has(key resource.Key) bool {
+	return schema.GroupKind{Group: key.Group, Kind: key.Kind} == k.served.kind.GroupKind()
 }
 
 // Resync is part of [cache.ReflectorStore].

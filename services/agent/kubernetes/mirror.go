@@ -105,7 +105,7 @@ func (m *mirror) stand(key resource.Key, r *reading) {
 	if r.standing == nil {
 		delete(m.standing, key)
 	}
-	for _, writes := range []map[resource.Key]written{m.applied, m.wroteStatus} {
+	for _, writes := range m.writes() {
 		if w, ok := writes[key]; ok && (newer(r.version, w.version) || w.deleted && r.uid != w.uid) {
 			delete(writes, key)
 		}
@@ -114,11 +114,15 @@ func (m *mirror) stand(key resource.Key, r *reading) {
 
 // forget drops what we wrote to an object that is gone, as of a version.
 func (m *mirror) forget(key resource.Key, version string) {
-	for _, writes := range []map[resource.Key]written{m.applied, m.wroteStatus} {
+	for _, writes := range m.writes() {
 		if w, ok := writes[key]; ok && (w.deleted || !newer(w.version, version)) {
 			delete(writes, key)
 		}
 	}
+}
+
+func (m *mirror) writes() []map[resource.Key]written {
+	return []map[resource.Key]written{m.applied, m.wroteStatus}
 }
 
 // newer compares resource versions. What cannot be compared is taken for newer: it came later.

@@ -3,11 +3,13 @@ package kubernetes
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/apiserver"
@@ -301,5 +303,22 @@ func TestWhatOthersDeletedBeforeOurWriteWasAnsweredIsGone(t *testing.T) {
 	m.wrote(mustKey(t, webKey), written{uid: "u", version: "10", object: object})
 	if _, exists := m.look(k, mustKey(t, webKey)); exists {
 		t.Error("an object is taken for standing whose end was seen: it would never be applied again")
+	}
+}
+
+func TestWhatWeWroteIsGoneWithItsKind(t *testing.T) {
+	t.Parallel()
+	object := virtualService("web", "a.example.com", first)
+	m, k := mirrorOf(object)
+	k.stop = func() {}
+	k.served.resource = object.GroupVersionKind().GroupVersion().WithResource("virtualservices")
+	m.definitions["virtualservices.networking.istio.io"] = true // and nobody has it any more
+	m.wrote(mustKey(t, webKey), written{uid: "u", version: "10", object: object})
+	c := &Cluster{log: slog.New(slog.DiscardHandler), metadata: metadatafake.NewSimpleMetadataClient(metadatafake.NewTestScheme())}
+	if err := c.vanish(t.Context(), m, k); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.kinds)+len(m.applied) != 0 {
+		t.Errorf("got %d kinds and %v remembered, want nothing", len(m.kinds), m.applied)
 	}
 }
