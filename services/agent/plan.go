@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,8 +90,9 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 		if a.verb == remove && b.verb == remove {
 			order = -order
 		}
-		return cmp.Or(compareBools(a.verb == remove, b.verb == remove), order,
-			compareBools(live[a.key] != nil, live[b.key] != nil), cmp.Compare(a.key.String(), b.key.String()))
+		return cmp.Or(compareBools(a.verb == remove, b.verb == remove), order, compareBools(live[a.key] != nil, live[b.key] != nil),
+			cmp.Compare(a.key.Group, b.key.Group), cmp.Compare(a.key.Kind, b.key.Kind),
+			cmp.Compare(a.key.Namespace, b.key.Namespace), cmp.Compare(a.key.Name, b.key.Name))
 	})
 	return steps
 }
@@ -132,31 +131,6 @@ func appliedAt(object *unstructured.Unstructured) keyspace.Position {
 		return keyspace.Position{}
 	}
 	return p
-}
-
-// equal compares an object of the output with the one that stands, but for the
-// position that it was applied from. The comparison is of JSON: the two may
-// have come from JSON and YAML, which differ in how they read 1.0.
-func equal(want, stands *unstructured.Unstructured) bool {
-	a, err := json.Marshal(want.Object)
-	b, err2 := json.Marshal(withoutPosition(stands.Object))
-	return err == nil && err2 == nil && bytes.Equal(a, b)
-}
-
-// withoutPosition copies an object as far down as it differs; objects that stand are shared.
-func withoutPosition(object map[string]any) map[string]any {
-	meta, _ := object["metadata"].(map[string]any)
-	annotations, _ := meta["annotations"].(map[string]any)
-	object, meta, annotations = maps.Clone(object), maps.Clone(meta), maps.Clone(annotations)
-	delete(annotations, resource.OutputAnnotation)
-	if meta != nil {
-		meta["annotations"] = annotations
-		if len(annotations) == 0 {
-			delete(meta, "annotations")
-		}
-		object["metadata"] = meta
-	}
-	return object
 }
 
 // prepare returns the object as it is to stand: with our label, and the position it comes from.
