@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -33,7 +34,7 @@ type publisher struct {
 	incoming  chan snapshot.Delivery
 	// asked says that others staged something.
 	asked chan struct{}
-	// onChange is called for each delivery: what is applied may stand differently now.
+	// onChange is called for each delivery by which what is applied may stand differently, or be applied at last.
 	onChange func()
 
 	// pending counts the changes that are staged and not yet written; since is when the first was seen.
@@ -145,7 +146,26 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 	p.changed(n, d.At)
 	p.vitals.changes.Add(ctx, int64(n))
 	p.count(ctx, d)
-	p.onChange()
+	if concernsApplied(d) {
+		p.onChange()
+	}
+}
+
+// concernsApplied reports whether a delivery tells of the kinds that are written to or reported on, of the namespaces that they are in, or
+// of the whole cluster. Most of what happens in a cluster is about Pods, and none of the applier's business.
+func concernsApplied(d snapshot.Delivery) bool {
+	concerns := func(key resource.Key) bool {
+		switch key.Group {
+		case "":
+			return key.Kind == "Namespace"
+		case resource.Group, resource.InternalGroup, resource.GatewayGroup:
+			return true
+		default:
+			return strings.HasSuffix(key.Group, ".istio.io")
+		}
+	}
+	return d.Synced || len(d.Set)+len(d.Deleted) == 0 || slices.ContainsFunc(d.Deleted, concerns) ||
+		slices.ContainsFunc(d.Set, func(o snapshot.Object) bool { return concerns(o.Key) })
 }
 
 // changed notes that changes were staged.
