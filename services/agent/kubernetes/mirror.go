@@ -131,10 +131,10 @@ func newer(a, b string) bool {
 	return err != nil || order > 0
 }
 
-// settled reports whether everything that can be listed has been.
+// settled reports whether everything that can be listed has been, and everything else was recalled.
 func (m *mirror) settled() bool {
 	for _, k := range m.kinds {
-		if !k.listed && k.unread == "" {
+		if !k.listed && !k.recalled {
 			return false
 		}
 	}
