@@ -120,6 +120,9 @@ func TestAnOlderVectorNeverReplacesANewerOne(t *testing.T) {
 		if err := fast.Check(t.Context(), current); err != nil { // nothing differs, but newer inputs were seen
 			t.Fatal(err)
 		}
+		if err := slow.Check(t.Context(), old); err != nil { // nothing differs, and older ones were seen
+			t.Fatal(err)
+		}
 		slow.Set("a", []byte("of old inputs"))
 		if err := slow.Flush(t.Context(), old); !errors.Is(err, keyspace.ErrStale) {
 			t.Errorf("got %v, want ErrStale", err)
