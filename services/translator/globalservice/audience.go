@@ -47,11 +47,13 @@ func (t *Translator) findAudience(r *graph.Reader, a at) audience {
 	return audience{Namespaces: slices.Compact(namespaces)}
 }
 
-// routed reports whether a route of a cluster that may call the GlobalService names it.
-func (t *Translator) routed(r *graph.Reader, a at) bool {
+// callingRoutes returns the routes of a cluster that name the GlobalService and may.
+func (t *Translator) callingRoutes(r *graph.Reader, a at) []inventory.Ref {
 	allowed := t.audiences.Get(r, a)
-	return slices.ContainsFunc(t.inv.RoutesByBackend(r, a.Cluster, a.Namespace, a.Name.Name), func(route inventory.Ref) bool {
-		return allowed.has(route.Key.Namespace)
+	home := t.effective.Get(r, a.Name).Winner
+	return slices.DeleteFunc(t.inv.RoutesByBackend(r, a.Cluster, a.Namespace, a.Name.Name), func(route inventory.Ref) bool {
+		return !allowed.has(route.Key.Namespace) ||
+			!t.inv.Granted(r, route.Key.Group, route.Key.Kind, route.Key.Namespace, home.Cluster, home.Key)
 	})
 }
 
@@ -62,7 +64,7 @@ func (t *Translator) exportTo(r *graph.Reader, a at) []string {
 		return nil
 	}
 	namespaces := slices.Clone(allowed.Namespaces)
-	if t.routed(r, a) {
+	if len(t.callingRoutes(r, a)) > 0 {
 		namespaces = append(namespaces, t.ingress(r, a.Cluster)...)
 	}
 	slices.Sort(namespaces)

@@ -107,7 +107,7 @@ func (t *Translator) findNamespace(r *graph.Reader, a at) string {
 			}
 		}
 	}
-	for _, route := range t.inv.RoutesByBackend(r, a.Cluster, a.Namespace, a.Name.Name) {
+	for _, route := range t.callingRoutes(r, a) {
 		others = append(others, route.Key.Namespace)
 	}
 	if len(others) == 0 {

@@ -267,7 +267,7 @@ func (t *Translator) findClients(r *graph.Reader, name Name) []string {
 	}
 	for _, cluster := range t.inv.Clusters(r) {
 		if slices.Contains(p.Spec.ClientClusters, cluster) || slices.Contains(p.Spec.ClientClusters, "*") ||
-			!needs[cluster] && t.routed(r, at{name, cluster}) {
+			!needs[cluster] && len(t.callingRoutes(r, at{name, cluster})) > 0 {
 			needs[cluster] = true
 		}
 		if needs[cluster] && t.audiences.Get(r, at{name, cluster}).none() {
