@@ -98,12 +98,8 @@ func (p Program) Run(ctx context.Context, system System) int {
 func (p Program) run(ctx context.Context, system System) error {
 	flags := pflag.NewFlagSet(p.Name, pflag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed once, by Run
-	logging := Logging{Level: p.LogLevel}
-	logging.DefineFlags(flags)
-	listen := flags.String("health-listen", "", "`host:port` that serves /livez, /readyz and /metrics; empty serves them nowhere")
+	run := p.Bind(flags)
 	version := flags.Bool("version", false, "print the version and exit")
-	run := p.Define(flags)
-
 	err := flags.Parse(system.Args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -116,11 +112,25 @@ func (p Program) run(ctx context.Context, system System) error {
 		_, err := fmt.Fprintln(system.Stdout, p.Name, Version())
 		return err
 	}
-	if err := SetFromEnvironment(flags, system.LookupEnv); err != nil {
-		return err
-	}
+	return run(ctx, system)
+}
 
-	log := logging.Logger(system.Stderr)
+// Bind defines the program's flags on the set of a larger program's command, and returns what runs it once they
+// are parsed. That reads from the environment what the command line did not set, and takes no arguments of system.
+func (p Program) Bind(flags *pflag.FlagSet) func(ctx context.Context, system System) error {
+	logging := Logging{Level: p.LogLevel}
+	logging.DefineFlags(flags)
+	listen := flags.String("health-listen", "", "`host:port` that serves /livez, /readyz and /metrics; empty serves them nowhere")
+	run := p.Define(flags)
+	return func(ctx context.Context, system System) error {
+		if err := SetFromEnvironment(flags, system.LookupEnv); err != nil {
+			return err
+		}
+		return p.serve(ctx, system, logging.Logger(system.Stderr), *listen, run)
+	}
+}
+
+func (p Program) serve(ctx context.Context, system System, log *slog.Logger, listen string, run Run) error {
 	redisconn.RouteLibraryLog(log)
 	telemetry.RouteLibraryErrors(log)
 	ctx, stop := UntilSignal(ctx, log)
@@ -134,10 +144,10 @@ func (p Program) run(ctx context.Context, system System) error {
 	err = run(ctx, Env{
 		Log: log, Stdout: system.Stdout, Telemetry: tel, Health: health,
 		ServeHealth: func(ctx context.Context) error {
-			if *listen == "" {
+			if listen == "" {
 				return nil
 			}
-			return health.Serve(ctx, *listen)
+			return health.Serve(ctx, listen)
 		},
 	})
 	switch {
