@@ -7,14 +7,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
-//go:embed shared overview cluster resources resource problem libraries
+// files are the folders of the pages, and what they share.
+//
+//go:embed */*.tmpl */*.css */*.js */*.svg libraries
 var files embed.FS
 
 // assets are the files that browsers load, under names that hold their hash, so
@@ -36,13 +40,9 @@ const stylesheet = "app.css"
 
 func newAssets() (*assets, error) {
 	a := &assets{urls: map[string]string{}, content: map[string]asset{}}
-	var style bytes.Buffer
-	base, err := files.ReadFile("shared/base.css")
-	if err != nil {
-		return nil, fmt.Errorf("reading styles: %w", err)
-	}
-	style.Write(base)
-	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+	shared := map[string][]byte{}
+	var pages bytes.Buffer
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -51,11 +51,13 @@ func newAssets() (*assets, error) {
 			return err
 		}
 		switch path.Ext(name) {
-		case ".js", ".svg":
+		case ".js", ".svg", ".woff2":
 			a.add(name, body)
 		case ".css":
-			if name != "shared/base.css" {
-				style.Write(body)
+			if path.Dir(name) == "shared" {
+				shared[name] = body
+			} else {
+				pages.Write(body)
 			}
 		}
 		return nil
@@ -63,15 +65,41 @@ func newAssets() (*assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading embedded files: %w", err)
 	}
-	a.add(stylesheet, style.Bytes())
+	style, err := a.style(shared, pages.String())
+	if err != nil {
+		return nil, err
+	}
+	a.add(stylesheet, []byte(style))
 	return a, nil
+}
+
+// style joins the styles, those that are shared first, and puts addresses for the names of files.
+func (a *assets) style(shared map[string][]byte, pages string) (string, error) {
+	var b strings.Builder
+	for _, name := range []string{"tokens", "base", "shell", "components"} {
+		file := "shared/" + name + ".css"
+		if shared[file] == nil {
+			return "", fmt.Errorf("joining styles: no %s is embedded", file)
+		}
+		b.Write(shared[file])
+		delete(shared, file)
+	}
+	if len(shared) > 0 {
+		return "", fmt.Errorf("joining styles: these have no place in the order: %v", slices.Collect(maps.Keys(shared)))
+	}
+	b.WriteString(pages)
+	style := b.String()
+	for name, url := range a.urls {
+		style = strings.ReplaceAll(style, `url("`+name+`")`, `url("`+url+`")`)
+	}
+	return style, nil
 }
 
 func (a *assets) add(name string, body []byte) {
 	sum := sha256.Sum256(body)
 	extension := path.Ext(name)
 	url := "/assets/" + strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(sum[:6]) + extension
-	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}[extension]
+	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".woff2": "font/woff2"}[extension]
 	if kind == "" {
 		kind = mime.TypeByExtension(extension)
 	}

@@ -19,7 +19,7 @@ type clusterPage struct {
 
 func cluster() *page {
 	return &page{
-		name: "cluster", pattern: "/clusters/{cluster}", regions: []string{"notice", "head", "facts", "kinds", "problems"},
+		name: "cluster", section: "Clusters", pattern: "/clusters/{cluster}", regions: []string{"notice", "head", "facts", "kinds", "problems"},
 		data: func(_ context.Context, f *Fleet, a address) (any, string, error) {
 			c := f.cluster(a.ref.Cluster)
 			if c == nil {

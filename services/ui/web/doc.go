@@ -13,6 +13,12 @@
 // same code renders a region into the first response and, when the fleet
 // changes, into the event that replaces it; viewers of one address share the work.
 //
+// Around every page stands the shell: the side navigation, whose entries are
+// [sections] that pages belong to, and the bar. A page is added by its folder, its
+// function, and a line in [Server.pages]; its script, where it has one, is
+// "name/name.js". Tokens (colours, sizes) and components that pages share are in
+// shared/*.css and shared/parts.tmpl.
+//
 // Scripts are small ES modules without a build step. Everything that a browser
 // loads is embedded and named by its hash.
 package web

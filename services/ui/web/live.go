@@ -76,7 +76,7 @@ func (h *hub) render(ctx context.Context, f *feed, p *page, a address) {
 		data, _, err := p.data(ctx, fleet, a)
 		var regions []region
 		if err == nil {
-			regions, err = h.server.renderer.regions(p, data)
+			regions, err = h.server.renderer.regions(p, fleet, data)
 		}
 		if ctx.Err() != nil {
 			return
@@ -90,8 +90,13 @@ func (h *hub) render(ctx context.Context, f *feed, p *page, a address) {
 		case <-ctx.Done():
 			return
 		}
+		var again <-chan time.Time
+		if p.every > 0 {
+			again = time.After(p.every)
+		}
 		select {
 		case <-moved:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}

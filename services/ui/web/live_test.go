@@ -242,7 +242,7 @@ func TestWhatObjectsSayIsNoEvent(t *testing.T) {
 	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "a\r\revent: gone\rdata: x\r\rb"})
 	s.eventually("/resources", "data: x")
 	_, next, _ := s.stream("/live/resources?page=&have=0", nil)
-	for _, want := range []string{"notice", "table"} {
+	for _, want := range []string{"notice", "table", regionMenu, regionFleet} {
 		if e := next(); e.name != want {
 			t.Fatalf("the page was sent %q, want %q", e.name, want)
 		}

@@ -40,7 +40,7 @@ const maxFindings = 50
 
 func overview() *page {
 	return &page{
-		name: "overview", pattern: "/{$}", regions: []string{"notice", "totals", "clusters", "problems"},
+		name: "overview", section: "Overview", pattern: "/{$}", regions: []string{"notice", "totals", "clusters", "problems"},
 		data: func(_ context.Context, f *Fleet, _ address) (any, string, error) {
 			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters}
 			for _, c := range f.Clusters {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/view"
@@ -18,10 +18,15 @@ type page struct {
 	// name is the folder and the template; its regions' templates are "name/region".
 	name    string
 	regions []string
+	// section is the title of the entry in the side navigation that the page belongs to.
+	section string
 	// pattern is where the page is, as http.ServeMux has it, such as "/clusters/{cluster}".
 	pattern string
 	// data makes the page's struct, which templates render and the JSON twin shows.
 	data func(ctx context.Context, f *Fleet, a address) (data any, title string, err error)
+	// every is how often an open page is made again though the fleet did not change, where it shows what no view tells
+	// of; zero for never.
+	every time.Duration
 }
 
 // address says which page is asked for. It is all that a page's data depends on, beside the fleet.
@@ -78,15 +83,13 @@ func (s *Server) show(p *page) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
-		regions, err := s.renderer.regions(p, data)
+		regions, err := s.renderer.regions(p, f, data)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		around := frame{Title: title, Page: p.name, Regions: map[string]template.HTML{}, Data: data}
-		for _, region := range regions {
-			around.Regions[region.name] = region.html
-		}
+		around := frame{Title: title, Page: p.name, Data: data}
+		around.put(regions)
 		query := a.query.Encode()
 		if query != "" {
 			around.API = "/api" + a.path + "?" + query

@@ -38,7 +38,14 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p problemPage) 
 		writeJSON(w, p.Status, p)
 		return
 	}
-	body, err := s.renderer.document(frame{Title: p.Title, Page: "problem", Data: p})
+	around := frame{Title: p.Title, Page: "problem", Data: p}
+	f, _ := s.mirror.fleet()
+	regions, err := s.renderer.shellRegions(f, "")
+	around.put(regions)
+	var body []byte
+	if err == nil {
+		body, err = s.renderer.document(around)
+	}
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "rendering an error page", "error", err)
 		http.Error(w, p.Title, p.Status)

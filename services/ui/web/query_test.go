@@ -185,7 +185,7 @@ func TestTenThousandRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		began = time.Now()
-		if _, err := r.regions(p, data); err != nil {
+		if _, err := r.regions(p, f, data); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("?%s of 10,000 rows: %s to find %d, %s to render them", query, found, shown, time.Since(began))

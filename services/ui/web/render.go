@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,10 @@ import (
 // renderer executes the templates of all pages.
 type renderer struct {
 	templates *template.Template
+	assets    *assets
 	version   string
+	// sections are those that pages belong to.
+	sections []section
 }
 
 // region is a part of a page that stays true while the page is open.
@@ -23,7 +27,7 @@ type region struct {
 	hash uint64
 }
 
-func newRenderer(a *assets, version string) (*renderer, error) {
+func newRenderer(a *assets, version string, pages []*page) (*renderer, error) {
 	t := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		"asset": a.url, "num": number, "plural": plural, "moment": moment, "href": Href, "kindName": kindName, "dict": dict,
 	})
@@ -31,23 +35,41 @@ func newRenderer(a *assets, version string) (*renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing templates: %w", err)
 	}
-	return &renderer{t, version}, nil
+	r := &renderer{templates: t, assets: a, version: version}
+	for _, s := range sections() {
+		if slices.ContainsFunc(pages, func(p *page) bool { return p.section == s.title }) {
+			r.sections = append(r.sections, s)
+		}
+	}
+	return r, nil
 }
 
-// regions renders the live parts of a page.
-func (r *renderer) regions(p *page, data any) ([]region, error) {
-	regions := make([]region, len(p.regions))
-	for i, name := range p.regions {
-		var b bytes.Buffer
-		if err := r.templates.ExecuteTemplate(&b, p.name+"/"+name, data); err != nil {
-			return nil, fmt.Errorf("rendering %s/%s: %w", p.name, name, err)
+// regions renders the live parts of a page, and of the shell around it.
+func (r *renderer) regions(p *page, f *Fleet, data any) ([]region, error) {
+	regions := make([]region, 0, len(p.regions)+2)
+	for _, name := range p.regions {
+		made, err := r.region(name, p.name+"/"+name, data)
+		if err != nil {
+			return nil, err
 		}
-		sum := fnv.New64a()
-		sum.Write(b.Bytes())
-		regions[i] = region{name, template.HTML(b.String()), sum.Sum64()} //nolint:gosec // it is a template's output
+		regions = append(regions, made)
 	}
-	return regions, nil
+	around, err := r.shellRegions(f, p.section)
+	return append(regions, around...), err
 }
+
+func (r *renderer) region(name, template string, data any) (region, error) {
+	var b bytes.Buffer
+	if err := r.templates.ExecuteTemplate(&b, template, data); err != nil {
+		return region{}, fmt.Errorf("rendering %s: %w", template, err)
+	}
+	sum := fnv.New64a()
+	sum.Write(b.Bytes())
+	return region{name, htmlOf(b), sum.Sum64()}, nil
+}
+
+// htmlOf takes what templates wrote.
+func htmlOf(b bytes.Buffer) template.HTML { return template.HTML(b.String()) } //nolint:gosec // it is a template's output
 
 // stateOf names what a set of regions shows.
 func stateOf(regions []region) string {
@@ -67,15 +89,37 @@ type frame struct {
 	Live string
 	// API is the address of the page's JSON twin; empty for none.
 	API string
+	// Script is the page's own script; empty for none.
+	Script string
+	// Shell is what stands around the page.
+	Shell shell
 	// Regions are the rendered live parts of the page, by name.
 	Regions map[string]template.HTML
 	// Data is the page's own struct.
 	Data any
 }
 
-// document renders a whole page.
+// put takes the rendered live parts.
+func (f *frame) put(regions []region) {
+	f.Regions = map[string]template.HTML{}
+	for _, r := range regions {
+		switch r.name {
+		case regionMenu:
+			f.Shell.Menu = r.html
+		case regionFleet:
+			f.Shell.Fleet = r.html
+		default:
+			f.Regions[r.name] = r.html
+		}
+	}
+}
+
+// document renders a whole page. A script of the page's own is the file that is named like it.
 func (r *renderer) document(f frame) ([]byte, error) {
 	f.Version = r.version
+	if script := f.Page + "/" + f.Page + ".js"; r.assets.urls[script] != "" {
+		f.Script = script
+	}
 	var b bytes.Buffer
 	if err := r.templates.ExecuteTemplate(&b, "top", f); err != nil {
 		return nil, fmt.Errorf("rendering %s: %w", f.Page, err)

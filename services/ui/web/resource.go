@@ -45,7 +45,7 @@ type Link struct {
 
 func (s *Server) resource() *page {
 	return &page{
-		name: "resource", pattern: "/resources/{cluster}/{kind}/{namespace}/{name}",
+		name: "resource", section: "Resources", pattern: "/resources/{cluster}/{kind}/{namespace}/{name}",
 		regions: []string{"notice", "head", "lineage", "conditions", "facts", "body"},
 		data: func(ctx context.Context, f *Fleet, a address) (any, string, error) {
 			it := f.item(a.ref)

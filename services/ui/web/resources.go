@@ -52,7 +52,7 @@ type Column struct {
 
 func resources() *page {
 	return &page{
-		name: "resources", pattern: "/resources", regions: []string{"notice", "table"},
+		name: "resources", section: "Resources", pattern: "/resources", regions: []string{"notice", "table"},
 		data: func(_ context.Context, f *Fleet, a address) (any, string, error) {
 			q, err := parseQuery(a.query)
 			if err != nil {

@@ -94,7 +94,7 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 	if s.assets, err = newAssets(); err != nil {
 		return nil, fmt.Errorf("making the web server: %w", err)
 	}
-	if s.renderer, err = newRenderer(s.assets, cfg.Version); err != nil {
+	if s.renderer, err = newRenderer(s.assets, cfg.Version, s.pages()); err != nil {
 		return nil, fmt.Errorf("making the web server: %w", err)
 	}
 	s.hub = &hub{server: s, interval: cfg.Interval, feeds: map[string]*feed{}}
@@ -102,7 +102,10 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) pages() []*page { return []*page{overview(), cluster(), resources(), s.resource()} }
+// pages returns all pages. A page is listed here and nowhere else.
+func (s *Server) pages() []*page {
+	return []*page{overview(), clusters(), cluster(), resources(), s.resource()}
+}
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()

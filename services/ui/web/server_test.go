@@ -178,6 +178,7 @@ func TestPagesAndTheirTwins(t *testing.T) {
 		says   string
 	}{
 		{"/", 200, `href="/clusters/east"`},
+		{"/clusters", 200, `href="/clusters/east"`},
 		{"/clusters/east", 200, "version v7"},
 		{"/clusters/west", 404, "There is nothing here"},
 		{"/resources", 200, "1 resource"},

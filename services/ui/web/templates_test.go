@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"os"
 	"path"
@@ -78,7 +77,7 @@ func testRenderer(t *testing.T) (*renderer, *assets) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRenderer(a, "v1")
+	r, err := newRenderer(a, "v1", (&Server{}).pages())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +113,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		data []any
 	}{
 		"overview":  {overview(), []any{&overviewPage{}, shown(overview(), empty, address{}), shown(overview(), full, address{})}},
+		"clusters":  {clusters(), []any{&clustersPage{}, shown(clusters(), empty, address{}), shown(clusters(), full, address{})}},
 		"cluster":   {cluster(), []any{&clusterPage{Cluster: &Cluster{}}, shown(cluster(), full, address{ref: view.Ref{Cluster: "east"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "west"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "quiet"}})}},
 		"resources": {resources(), []any{&resourcesPage{}, shown(resources(), empty, address{}), shown(resources(), full, address{}), shown(resources(), full, address{query: map[string][]string{"q": {"nothing"}, "sort": {"-name"}}})}},
 		"resource": {(&Server{}).resource(), []any{
@@ -125,14 +125,12 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 	for name, tt := range tests {
 		for i, data := range tt.data {
 			t.Run(fmt.Sprint(name, " ", i), func(t *testing.T) {
-				regions, err := r.regions(tt.page, data)
+				regions, err := r.regions(tt.page, full, data)
 				if err != nil {
 					t.Fatal(err)
 				}
-				f := frame{Title: "A title", Page: name, Live: "/live/x?have=1&page=", API: "/api/x", Regions: map[string]template.HTML{}, Data: data}
-				for _, region := range regions {
-					f.Regions[region.name] = region.html
-				}
+				f := frame{Title: "A title", Page: name, Live: "/live/x?have=1&page=", API: "/api/x", Data: data}
+				f.put(regions)
 				body, err := r.document(f)
 				if err != nil {
 					t.Fatal(err)
@@ -221,7 +219,7 @@ func TestVendoredLibrariesAreThoseOfTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = fs.WalkDir(files, "libraries", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || path.Ext(name) != ".js" {
+		if err != nil || path.Ext(name) != ".js" && path.Ext(name) != ".woff2" {
 			return err
 		}
 		body, err := files.ReadFile(name)
@@ -232,7 +230,7 @@ func TestVendoredLibrariesAreThoseOfTheTable(t *testing.T) {
 		if row := "| " + path.Base(name) + " |"; !strings.Contains(string(table), row) || !strings.Contains(string(table), hex.EncodeToString(sum[:])) {
 			t.Errorf("%s, SHA-256 %x, is not as libraries/README.md says", name, sum)
 		}
-		licence := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".min.js"), "-ext") + ".LICENSE"
+		licence := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".min.js"), ".woff2"), "-ext") + ".LICENSE"
 		if _, err := files.ReadFile("libraries/" + licence); err != nil {
 			if _, err := files.ReadFile("libraries/" + strings.TrimSuffix(path.Base(name), ".min.js") + ".LICENSE"); err != nil {
 				t.Errorf("%s has no licence beside it", name)

@@ -9,6 +9,8 @@ function say(state, word) {
   line.querySelector(".live-word").textContent = word;
 }
 
+// The parts of the shell around a page ("data-live") are replaced here: they stand outside what the page's own events replace.
+//
 // PausingSource is an EventSource that sleeps while the page is hidden. The
 // server sends what was missed, judging by the last event that was seen.
 class PausingSource {
@@ -48,6 +50,9 @@ class PausingSource {
     const note = (event) => { if (event.lastEventId) this.#last = event.lastEventId; };
     source.onopen = (event) => { say("on", "Live"); this.onopen?.(event); };
     source.onerror = (event) => { say("off", "Reconnecting"); this.onerror?.(event); };
+    for (const part of document.querySelectorAll("[data-live]")) {
+      source.addEventListener(part.dataset.live, (event) => { note(event); Idiomorph.morph(part, event.data, { morphStyle: "innerHTML" }); });
+    }
     for (const [name, listener] of this.#listeners) source.addEventListener(name, listener);
     for (const region of document.querySelectorAll("[sse-swap]")) source.addEventListener(region.getAttribute("sse-swap"), note);
     source.addEventListener("gone", () => { this.close(); say("gone", "Removed"); });
