@@ -32,6 +32,7 @@ func RowOf(f Facts) (row Row, ok bool) {
 	}
 	if object != nil {
 		row.File, row.Created, row.Labels, row.Detail, row.Manifest = object.File, object.Created, object.Labels, object.Detail, object.Manifest
+		row.Wiring = object.Wiring
 		row.Managed = object.Managed || f.Wanted != nil
 		row.Sources = object.Sources
 	}

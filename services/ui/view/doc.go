@@ -7,8 +7,10 @@
 //	view/resources.<cluster> one [Row] for each object of a cluster, under its key
 //
 // Both are of the one type [Record], so that one replica follows them all. A row
-// is small: names, conditions, what became of an output, and its lineage (what
-// it was made from, what was made from it). The body of an object stays where
+// is small: names, conditions, what became of an output, its lineage (what
+// it was made from, what was made from it) and its [Wiring] (what it says of
+// traffic, from which packages mesh, topology and policy make their pictures of the
+// whole fleet). The body of an object stays where
 // it is, in snapshot/<cluster> or output/<cluster>.
 //
 // A row exists for what a cluster holds (snapshot), for what it should hold

@@ -24,6 +24,7 @@ type Fact struct {
 	Detail   string
 	Sources  []Ref
 	Manifest *internalv1.ManifestProblemSpec
+	Wiring   *Wiring
 
 	Conditions []Condition
 
@@ -41,6 +42,7 @@ type shape struct {
 	} `json:"metadata"`
 	Spec   json.RawMessage `json:"spec"`
 	Status json.RawMessage `json:"status"`
+	Data   json.RawMessage `json:"data"`
 	Result json.RawMessage `json:"result"`
 }
 
@@ -75,6 +77,10 @@ func objectFact(s shape) (Fact, error) {
 		Labels:  s.Metadata.Labels,
 		Detail:  detail(s.Kind, s.Spec, s.Status),
 		Sources: parseSources(s.Metadata.Annotations[resource.SourcesAnnotation]),
+		Wiring:  wiring(s.APIVersion, s.Kind, s.Spec),
+	}
+	if s.Kind == "ConfigMap" {
+		f.Wiring = meshWiring(s.Data)
 	}
 	if s.APIVersion == internalv1.APIVersion && s.Kind == internalv1.KindManifestProblem {
 		f.Manifest = &internalv1.ManifestProblemSpec{}

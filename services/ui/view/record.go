@@ -95,6 +95,8 @@ type Row struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// Detail is a few words on what the object is about: hosts, replicas, a phase.
 	Detail string `json:"detail,omitempty"`
+	// Wiring is what the object says of traffic; nil for a kind that says nothing of it.
+	Wiring *Wiring `json:"wiring,omitempty"`
 	// Manifest is set for an internalv1.ManifestProblem.
 	Manifest *internalv1.ManifestProblemSpec `json:"manifest,omitempty"`
 	// Conditions are those that the translator found.
