@@ -1,0 +1,217 @@
+package mesh
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// Cluster is what an index is made from: one cluster and its rows.
+type Cluster struct {
+	Name string
+	// Seen says that the cluster's state is known and its agent connected.
+	Seen bool
+	Rows iter.Seq2[resource.Key, *view.Row]
+}
+
+// defaultRoot is the root namespace of a mesh whose configuration names none.
+const defaultRoot = "istio-system"
+
+// Index is a fleet's wiring at one moment. It does not change.
+type Index struct {
+	clusters []*cluster
+	byName   map[string]*cluster
+	// global holds the GlobalServices by "namespace/name", and by host, the one in force first.
+	global map[string][]*Object
+	hosts  map[string][]*Object
+	// workspaces are in the order in which they claim namespaces.
+	workspaces []*Object
+}
+
+type cluster struct {
+	name    string
+	seen    bool
+	root    string
+	objects []*Object
+	byKey   map[string]*Object
+	// entries are the ServiceEntries by host.
+	entries map[string][]*Object
+	// pods are what runs, by namespace.
+	pods map[string][]*Pods
+	// labels are those of the namespaces.
+	labels map[string]map[string]string
+}
+
+// Pods are Pods of one namespace that have the same labels, as far as policies can tell.
+type Pods struct {
+	Cluster, Namespace string
+	Labels             map[string]string
+	// Name is that of the workload that makes them, or of the first of them, Kind its kind.
+	Kind, Name string
+}
+
+// New makes an index. Only rows with a wiring, Namespaces and Pods are looked at.
+func New(clusters iter.Seq[Cluster]) *Index {
+	ix := &Index{byName: map[string]*cluster{}, global: map[string][]*Object{}, hosts: map[string][]*Object{}}
+	for from := range clusters {
+		c := newCluster(from)
+		ix.clusters = append(ix.clusters, c)
+		ix.byName[c.name] = c
+		for _, o := range c.objects {
+			ix.addFleetWide(o)
+		}
+	}
+	slices.SortFunc(ix.clusters, func(a, b *cluster) int { return strings.Compare(a.name, b.name) })
+	inForce := func(a, b *Object) int {
+		if (a.Health == Broken) != (b.Health == Broken) {
+			if a.Health == Broken {
+				return 1
+			}
+			return -1
+		}
+		return older(a, b)
+	}
+	for _, all := range []map[string][]*Object{ix.global, ix.hosts} {
+		for _, objects := range all {
+			slices.SortFunc(objects, inForce)
+		}
+	}
+	slices.SortFunc(ix.workspaces, older)
+	return ix
+}
+
+func (ix *Index) addFleetWide(o *Object) {
+	switch {
+	case o.Is(resource.Group, v1alpha1.KindGlobalService):
+		name := o.Key.Namespace + "/" + o.Key.Name
+		ix.global[name] = append(ix.global[name], o)
+		for _, host := range o.Wiring.Hosts {
+			ix.hosts[host] = append(ix.hosts[host], o)
+		}
+	case o.Is(resource.Group, v1alpha1.KindWorkspace) && o.Health != Broken:
+		ix.workspaces = append(ix.workspaces, o)
+	}
+}
+
+func newCluster(from Cluster) *cluster {
+	c := &cluster{
+		name: from.Name, seen: from.Seen, root: defaultRoot, byKey: map[string]*Object{},
+		entries: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{},
+	}
+	var bare []*Pods
+	for key, row := range from.Rows {
+		switch {
+		case key.Group == "" && key.Kind == "Namespace":
+			c.labels[key.Name] = row.Labels
+			continue
+		case key.Group == "" && key.Kind == "Pod":
+			bare = append(bare, &Pods{Cluster: c.name, Namespace: key.Namespace, Labels: row.Labels, Kind: key.Kind, Name: key.Name})
+			continue
+		case row.Wiring == nil:
+			continue
+		case key.Group == "" && key.Kind == "ConfigMap":
+			c.root = cmp.Or(row.Wiring.RootNamespace, c.root)
+			continue
+		}
+		text := key.String()
+		o := &Object{Ref: view.Ref{Cluster: c.name, Key: text}, Key: key, Row: row}
+		o.Health, o.Says = healthOf(row, c.seen)
+		c.objects = append(c.objects, o)
+		c.byKey[text] = o
+		switch {
+		case o.Workload():
+			c.pods[key.Namespace] = append(c.pods[key.Namespace], &Pods{
+				Cluster: c.name, Namespace: key.Namespace, Labels: row.Wiring.Pods, Kind: key.Kind, Name: key.Name,
+			})
+		case o.Is(GroupNetworking, "ServiceEntry"):
+			for _, host := range row.Wiring.Hosts {
+				c.entries[host] = append(c.entries[host], o)
+			}
+		}
+	}
+	slices.SortFunc(c.objects, func(a, b *Object) int { return compareKeys(a.Key, b.Key) })
+	c.addBarePods(bare)
+	return c
+}
+
+// addBarePods adds the Pods that no workload makes, those with equal labels once.
+func (c *cluster) addBarePods(bare []*Pods) {
+	slices.SortFunc(bare, func(a, b *Pods) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	for _, p := range bare {
+		known := slices.ContainsFunc(c.pods[p.Namespace], func(o *Pods) bool {
+			return o.Kind != "Pod" && includes(p.Labels, o.Labels) || maps.Equal(p.Labels, o.Labels)
+		})
+		if !known {
+			c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
+		}
+	}
+}
+
+// includes reports whether labels have all that a selector asks for.
+func includes(labels, selector map[string]string) bool {
+	for name, value := range selector {
+		if got, ok := labels[name]; !ok || got != value {
+			return false
+		}
+	}
+	return true
+}
+
+// Clusters yields the names of the clusters, sorted, and whether each is seen now.
+func (ix *Index) Clusters() iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		for _, c := range ix.clusters {
+			if !yield(c.name, c.seen) {
+				return
+			}
+		}
+	}
+}
+
+// Objects yields all objects, sorted by cluster, kind, namespace and name.
+func (ix *Index) Objects() iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		for _, c := range ix.clusters {
+			for _, o := range c.objects {
+				if !yield(o) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Object returns the object that ref names, or nil.
+func (ix *Index) Object(ref view.Ref) *Object {
+	c := ix.byName[ref.Cluster]
+	if c == nil {
+		return nil
+	}
+	return c.byKey[ref.Key]
+}
+
+// Seen reports whether a cluster is seen now.
+func (ix *Index) Seen(name string) bool {
+	c := ix.byName[name]
+	return c != nil && c.seen
+}
+
+// RootNamespace returns the root namespace of a cluster's mesh.
+func (ix *Index) RootNamespace(name string) string {
+	if c := ix.byName[name]; c != nil {
+		return c.root
+	}
+	return defaultRoot
+}
+
+// compareKeys orders keys as people do: by kind, namespace and name.
+func compareKeys(a, b resource.Key) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}

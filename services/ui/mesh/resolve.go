@@ -1,0 +1,192 @@
+package mesh
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// Lead is a way from one object to another.
+type Lead struct {
+	// To is nil when the name leads nowhere, or outside of what is known.
+	To *Object
+	// Name is what people call the other end, where To is nil.
+	Name string
+	// Kind is the kind that is named.
+	Kind string
+	// Sidecars says that the other end is the sidecars of all workloads, and no object.
+	Sidecars bool
+	// Backend is the backend that leads there, Rule the number of its rule, from 0.
+	Backend *view.Backend
+	Rule    int
+}
+
+// Gateways returns what a route attaches to, in the order in which it is written.
+func (ix *Index) Gateways(route *Object) []Lead {
+	var leads []Lead
+	for _, p := range route.Wiring.Parents {
+		if p.Kind == view.KindMesh || p.Group == "" && p.Kind == "Service" {
+			leads = append(leads, Lead{Kind: p.Kind, Name: cmp.Or(p.Name, "sidecars"), Sidecars: true})
+			continue
+		}
+		leads = append(leads, ix.lead(route, p))
+	}
+	return leads
+}
+
+// lead resolves a reference within the cluster, or for a GlobalService the fleet.
+func (ix *Index) lead(from *Object, t view.Target) Lead {
+	namespace := cmp.Or(t.Namespace, from.Key.Namespace)
+	key := resource.Key{Group: t.Group, Kind: t.Kind, Namespace: namespace, Name: t.Name}
+	l := Lead{Kind: t.Kind, Name: namespace + "/" + t.Name}
+	if t.Group == resource.Group && t.Kind == v1alpha1.KindGlobalService {
+		if all := ix.global[l.Name]; len(all) > 0 {
+			l.To = all[0]
+		}
+		return l
+	}
+	l.To = ix.Object(view.Ref{Cluster: from.Ref.Cluster, Key: key.String()})
+	return l
+}
+
+// Backends returns where the rules of a route lead, in the order in which they are written.
+func (ix *Index) Backends(route *Object) []Lead {
+	var leads []Lead
+	for i := range route.Wiring.Rules {
+		rule := &route.Wiring.Rules[i]
+		for j := range rule.Backends {
+			b := &rule.Backends[j]
+			var l Lead
+			switch {
+			case b.Host != "":
+				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Host)
+			case b.Group == GroupNetworking && b.Kind == "Hostname":
+				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Name)
+			default:
+				l = ix.lead(route, b.Target)
+			}
+			l.Backend, l.Rule = b, i
+			leads = append(leads, l)
+		}
+	}
+	return leads
+}
+
+// host resolves a host that an object of a namespace names.
+func (ix *Index) host(clusterName, namespace, host string) Lead {
+	l := Lead{Kind: "host", Name: host}
+	c := ix.byName[clusterName]
+	if c == nil {
+		return l
+	}
+	if name, ns, ok := ServiceOf(host, namespace); ok {
+		if l.To = c.byKey[resource.Key{Kind: "Service", Namespace: ns, Name: name}.String()]; l.To == nil {
+			l.Kind, l.Name = "Service", ns+"/"+name
+		}
+		return l
+	}
+	if all := ix.hosts[host]; len(all) > 0 {
+		l.To = all[0]
+		return l
+	}
+	entries := c.entries[host]
+	for suffix := host; len(entries) == 0; {
+		_, after, more := strings.Cut(suffix, ".")
+		if !more {
+			break
+		}
+		suffix = after
+		entries = c.entries["*."+suffix]
+	}
+	for _, e := range entries {
+		if e.Key.Namespace == namespace || l.To == nil {
+			l.To = e
+		}
+	}
+	return l
+}
+
+// ServiceOf returns the Service that a host names for an object of a namespace: a short
+// name is one of the same namespace (Istio's reference, Destination.host).
+func ServiceOf(host, namespace string) (name, of string, ok bool) {
+	parts := strings.SplitN(host, ".", 4)
+	switch {
+	case strings.Contains(host, "*"):
+		return "", "", false
+	case len(parts) == 1:
+		return host, namespace, true
+	case len(parts) == 4 && parts[2] == "svc", len(parts) == 3 && parts[2] == "svc":
+		return parts[0], parts[1], true
+	default:
+		return "", "", false
+	}
+}
+
+// HostOf is the host by which Istio knows an object that routes lead to.
+func HostOf(o *Object) string {
+	switch {
+	case o.Is("", "Service"):
+		return o.Key.Name + "." + o.Key.Namespace + ".svc.cluster.local"
+	case len(o.Wiring.Hosts) > 0:
+		return o.Wiring.Hosts[0]
+	default:
+		return ""
+	}
+}
+
+// Behind returns the Services behind a GlobalService, in all clusters.
+func (ix *Index) Behind(global *Object) []*Object {
+	var services []*Object
+	for _, c := range ix.clusters {
+		for _, choice := range global.Wiring.Services {
+			if len(choice.Clusters) > 0 && !slices.Contains(choice.Clusters, c.name) {
+				continue
+			}
+			namespace := cmp.Or(choice.Namespace, global.Key.Namespace)
+			if choice.Name != "" {
+				if o := c.byKey[resource.Key{Kind: "Service", Namespace: namespace, Name: choice.Name}.String()]; o != nil {
+					services = append(services, o)
+				}
+				continue
+			}
+			for _, o := range c.services(namespace) {
+				if includes(o.Labels, choice.Labels) {
+					services = append(services, o)
+				}
+			}
+		}
+	}
+	slices.SortFunc(services, func(a, b *Object) int { return a.Ref.Compare(b.Ref) })
+	return slices.Compact(services)
+}
+
+// services returns the Services of a namespace that people wrote.
+func (c *cluster) services(namespace string) []*Object {
+	prefix := "Service/" + namespace + "/"
+	from, _ := slices.BinarySearchFunc(c.objects, resource.Key{Kind: "Service", Namespace: namespace}, func(o *Object, k resource.Key) int {
+		return cmp.Or(strings.Compare(o.Key.Kind, k.Kind), strings.Compare(o.Key.Group, k.Group), strings.Compare(o.Key.Namespace, k.Namespace))
+	})
+	var services []*Object
+	for _, o := range c.objects[from:] {
+		if !strings.HasPrefix(o.Ref.Key, prefix) {
+			break
+		}
+		if !o.Managed {
+			services = append(services, o)
+		}
+	}
+	return services
+}
+
+// String names the other end.
+func (l Lead) String() string {
+	if l.To != nil {
+		return l.To.Ref.String()
+	}
+	return fmt.Sprintf("%s %s", l.Kind, l.Name)
+}
