@@ -35,7 +35,7 @@ func (r *reader) cursor() *cursor {
 // take moves the cursor over entries. It returns why it cannot, or "".
 func (c *cursor) take(ctx context.Context, entries []redis.XMessage) (relist string) {
 	for _, entry := range entries {
-		e, msg, err := decodeEvent(entry)
+		e, msg, err := DecodeEvent(entry)
 		c.lastID = entry.ID
 		if err != nil || e.Keyspace != string(c.reader.name) {
 			// Not one of ours. If it was an event of ours that got damaged, the next one shows a gap.

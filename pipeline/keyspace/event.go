@@ -13,7 +13,8 @@ import (
 	"github.com/meshweir/meshweir/schemas/events"
 )
 
-func decodeEvent(entry redis.XMessage) (events.Changed, *message.Message, error) {
+// DecodeEvent reads an entry of a keyspace's stream: the event, and the message that carried it.
+func DecodeEvent(entry redis.XMessage) (events.Changed, *message.Message, error) {
 	msg, err := stream.Decode(entry.Values)
 	if err != nil {
 		return events.Changed{}, nil, fmt.Errorf("reading entry %s: %w", entry.ID, err)

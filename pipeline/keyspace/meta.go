@@ -2,6 +2,7 @@ package keyspace
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Epoch is one unbroken history of a keyspace. Epochs are ordered by time; the
@@ -181,4 +184,16 @@ func parseMeta(name Name, reply []any) (Meta, error) {
 		return Meta{}, fmt.Errorf("%w: %s holds %q: %w", ErrDamaged, name.MetaKey(), text, e)
 	}
 	return m, nil
+}
+
+// QueueMeta asks for what a keyspace says of itself in a pipeline. The function that it returns reads the answer once
+// the pipeline ran: the zero Meta when there is none, and [ErrDamaged] for one that cannot be read.
+func QueueMeta(ctx context.Context, p redis.Pipeliner, name Name) func() (Meta, error) {
+	cmd := p.HMGet(ctx, name.MetaKey(), metaFields()...)
+	return func() (Meta, error) {
+		if err := cmd.Err(); err != nil {
+			return Meta{}, err
+		}
+		return parseMeta(name, cmd.Val())
+	}
 }

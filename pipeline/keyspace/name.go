@@ -48,6 +48,14 @@ func (n Name) MetaKey() string { return n.key("meta") }
 // EventsKey is the stream of the keyspace's events.
 func (n Name) EventsKey() string { return n.key("events") }
 
+// OfEvents returns the keyspace whose events are in a stream.
+func OfEvents(stream string) (Name, bool) {
+	rest, ok := strings.CutPrefix(stream, prefix+"{")
+	text, tail := strings.CutSuffix(rest, "}:events")
+	name, err := ParseName(text)
+	return name, ok && tail && err == nil
+}
+
 // BeatKey is the string, with a time to live, that says that the owner lives.
 func (n Name) BeatKey() string { return n.key("beat") }
 

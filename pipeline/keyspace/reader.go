@@ -316,7 +316,7 @@ func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 	at := &cursor{trace: context.Background()}
 	if len(last) > 0 {
 		r.lastID = last[0].ID
-		if _, msg, err := decodeEvent(last[0]); err == nil {
+		if _, msg, err := DecodeEvent(last[0]); err == nil {
 			at.follow(msg)
 		}
 	}

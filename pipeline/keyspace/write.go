@@ -177,7 +177,7 @@ func (s *Store) landed(ctx context.Context, w write) (bool, error) {
 			return false, fmt.Errorf("looking for write %s of %s: %w", w.next.WriteID, w.name, err)
 		}
 		for _, entry := range entries {
-			e, msg, err := decodeEvent(entry)
+			e, msg, err := DecodeEvent(entry)
 			if err != nil {
 				continue
 			}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,75 +29,20 @@ var errLoading = errors.New("the server is still loading its data from disk")
 // that no server answered, or that it is still loading; everything else that
 // is wrong is a finding.
 func (c *Conn) Check(ctx context.Context, need Need) ([]Finding, error) {
-	if c.target.Mode == ModeEmbedded {
-		if err := c.Client.Ping(ctx).Err(); err != nil {
-			return nil, fmt.Errorf("checking %s: %w", c.target, err)
-		}
-		return []Finding{{
-			Severity: Note, What: "the Redis is the embedded one",
-			Why:  "nothing in it survives the process, it has one copy and no ACL users",
-			Mend: "for more than a try, run a Redis and name it by --redis-control",
-		}}, nil
+	servers, err := c.Servers(ctx)
+	var findings []Finding
+	for _, s := range servers {
+		findings = append(findings, s.Findings...)
 	}
-	findings, err := c.checkServers(ctx)
-	if err == nil && Problems(findings) == nil {
-		var denied []Finding
-		denied, err = tryPermissions(ctx, c.Client, c.target.Username, need)
-		findings = append(findings, denied...)
+	if err != nil || c.target.Mode == ModeEmbedded || Problems(findings) != nil {
+		return findings, err
 	}
+	denied, err := tryPermissions(ctx, c.Client, c.target.Username, need)
+	findings = append(findings, denied...)
 	if err != nil {
 		return findings, fmt.Errorf("checking %s: %w", c.target, err)
 	}
 	return findings, nil
-}
-
-func (c *Conn) checkServers(ctx context.Context) ([]Finding, error) {
-	cluster, ok := c.Client.(*redis.ClusterClient)
-	if !ok {
-		return checkServer(ctx, c.Client, c.target.Username, c.target.Mode)
-	}
-	var mu sync.Mutex
-	var findings []Finding
-	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		found, err := checkServer(ctx, node, c.target.Username, ModeCluster)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, f := range found {
-			f.Node = node.Options().Addr
-			findings = append(findings, f)
-		}
-		return err
-	})
-	if err != nil && strings.Contains(err.Error(), "cluster support disabled") {
-		return judge(info{"redis_mode": "standalone", "redis_version": recommendedVersion}, ModeCluster, time.Now()), nil
-	}
-	return findings, err
-}
-
-func checkServer(ctx context.Context, client redis.Cmdable, user string, mode Mode) ([]Finding, error) {
-	text, err := client.Info(ctx).Result()
-	switch {
-	case redis.IsPermissionError(err):
-		return []Finding{{
-			Severity: Warning, What: "the user may not run INFO", Why: "so nobody can tell whether the server's version and settings will do",
-			Mend: "allow it: +info",
-		}}, nil
-	case redis.IsLoadingError(err):
-		return nil, errLoading
-	case err != nil:
-		return nil, err
-	}
-	in := parseInfo(text)
-	if in.loading() {
-		return nil, errLoading
-	}
-	// INFO does not tell save points. CONFIG does, to those who may ask; to a user of few rights it is one more entry in ACL LOG.
-	if user == "" || user == "default" {
-		if config, err := client.ConfigGet(ctx, "save").Result(); err == nil {
-			in["save_known"], in["save"] = "yes", config["save"]
-		}
-	}
-	return judge(in, mode, time.Now()), nil
 }
 
 // Longest and first pause between two tries of [Conn.Await].

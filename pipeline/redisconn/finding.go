@@ -21,11 +21,15 @@ const (
 
 // Finding is something that a server should do otherwise.
 type Finding struct {
-	Severity Severity
+	Severity Severity `json:"severity"`
 	// Node is the address that it is about, where a target has several.
-	Node string
-	// What is wrong, why it matters, and how to mend it.
-	What, Why, Mend string
+	Node string `json:"node,omitempty"`
+	// What is wrong, …
+	What string `json:"what"`
+	// … why it matters, …
+	Why string `json:"why,omitempty"`
+	// … and how to mend it.
+	Mend string `json:"mend,omitempty"`
 }
 
 // String is one sentence for each of what, why and mend.

@@ -68,10 +68,10 @@ func (s *subscription) attempts(stream string, entries []redis.XMessage) map[str
 	ctx := context.WithoutCancel(s.live)
 	first, last := entries[0].ID, entries[0].ID
 	for _, m := range entries {
-		if compareIDs(m.ID, first) < 0 {
+		if CompareIDs(m.ID, first) < 0 {
 			first = m.ID
 		}
-		if compareIDs(m.ID, last) > 0 {
+		if CompareIDs(m.ID, last) > 0 {
 			last = m.ID
 		}
 	}

@@ -203,8 +203,7 @@ func (poisonPublisher) Close() error { return nil }
 
 // parseDeadLetter reads any entry; one that is no message itself is its own Raw.
 func parseDeadLetter(entry redis.XMessage) DeadLetter {
-	millis, _ := splitID(entry.ID)
-	letter := DeadLetter{ID: entry.ID, At: time.UnixMilli(int64(millis))} //nolint:gosec // G115: an id in Redis is the time, far below 2^63
+	letter := DeadLetter{ID: entry.ID, At: TimeOf(entry.ID)}
 	msg, err := Decode(entry.Values)
 	if err != nil {
 		letter.Class, letter.Error, letter.Raw = ClassUndecodable, err.Error(), map[string][]byte{}

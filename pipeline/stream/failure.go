@@ -73,6 +73,6 @@ func unavailable(err error) bool {
 	case errors.As(err, &network):
 		return true
 	default:
-		return errors.As(err, &reply) && !errors.Is(err, redis.Nil) && !isReply(reply)
+		return errors.As(err, &reply) && !errors.Is(err, redis.Nil) && !IsReply(reply)
 	}
 }

@@ -76,7 +76,7 @@ func (r *reader) prepare(ctx context.Context) []*cursor {
 		case p.err == nil:
 			c.ready, c.refused = true, false
 			r.rewind(c, p.last)
-		case !isReply(p.err):
+		case !IsReply(p.err):
 			down = p.err
 		default:
 			c.retryAt = now.Add(max(time.Second, r.s.cfg.ExpandEvery))
@@ -132,14 +132,14 @@ func (r *reader) checkResets() {
 
 // rewind moves a fan-out cursor to the beginning when the stream ends before it.
 func (r *reader) rewind(c *cursor, last string) {
-	if r.s.cfg.Group == "" && compareIDs(last, c.next) < 0 {
+	if r.s.cfg.Group == "" && CompareIDs(last, c.next) < 0 {
 		c.next = beginning
 	}
 }
 
-// isReply reports whether err is an answer of a server that is there and works,
+// IsReply reports whether err is an answer of a server that is there and works,
 // so that the command is to blame, not the connection or the state of the server.
-func isReply(err error) bool {
+func IsReply(err error) bool {
 	var reply redis.Error
 	if !errors.As(err, &reply) || errors.Is(err, redis.Nil) {
 		return false
@@ -152,11 +152,17 @@ func isReply(err error) bool {
 	return true
 }
 
-// compareIDs orders the ids of entries, "milliseconds-sequence".
-func compareIDs(a, b string) int {
+// CompareIDs orders the ids of entries, "milliseconds-sequence".
+func CompareIDs(a, b string) int {
 	aMillis, aSeq := splitID(a)
 	bMillis, bSeq := splitID(b)
 	return cmp.Or(cmp.Compare(aMillis, bMillis), cmp.Compare(aSeq, bSeq))
+}
+
+// TimeOf returns the time in an entry's id: when Redis took the entry.
+func TimeOf(id string) time.Time {
+	millis, _ := splitID(id)
+	return time.UnixMilli(int64(millis)) //nolint:gosec // G115: an id in Redis is the time, far below 2^63
 }
 
 func splitID(id string) (millis, seq uint64) {

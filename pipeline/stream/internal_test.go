@@ -27,12 +27,12 @@ func TestIDsAreComparedAsNumbers(t *testing.T) {
 	inOrder := []string{"0", "5", "5-1", "5-10", "10-2", "18446744073709551615-18446744073709551615"}
 	for i, a := range inOrder {
 		for j, b := range inOrder {
-			if got, want := compareIDs(a, b) < 0, i < j; got != want {
+			if got, want := CompareIDs(a, b) < 0, i < j; got != want {
 				t.Errorf("%s before %s: got %t, want %t", a, b, got, want)
 			}
 		}
 	}
-	if compareIDs("5", "5-0") != 0 {
+	if CompareIDs("5", "5-0") != 0 {
 		t.Error("5 is not 5-0")
 	}
 }

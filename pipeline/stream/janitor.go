@@ -140,7 +140,7 @@ func trimBefore(now time.Time, needed []string, cfg JanitorConfig) string {
 	}
 	before := strconv.FormatInt(now.Add(-keep).UnixMilli(), 10) + "-0"
 	for _, id := range needed {
-		if compareIDs(id, before) < 0 {
+		if CompareIDs(id, before) < 0 {
 			before = id
 		}
 	}
@@ -206,7 +206,7 @@ func (j *Janitor) idleConsumers(ctx context.Context, tx *redis.Tx, stream, group
 		return nil, err
 	}
 	for _, g := range groups {
-		if g.Name == group && g.Pending == 0 && compareIDs(g.LastDeliveredID, info.LastGeneratedID) >= 0 {
+		if g.Name == group && g.Pending == 0 && CompareIDs(g.LastDeliveredID, info.LastGeneratedID) >= 0 {
 			return idle, nil
 		}
 	}
