@@ -16,13 +16,14 @@ func Variable(flag string) string {
 
 // SetFromEnvironment sets each flag that the command line did not from its
 // [Variable], which lookup finds ([os.LookupEnv]). An empty variable counts as
-// not set, and --help and --version are for the command line only. An error names
+// not set, and --help, --version and --healthcheck are for the command line only. An error names
 // every variable that does not fit, and what would.
 func SetFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	commandLineOnly := []string{"help", "version", "healthcheck"}
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := lookup(Variable(f.Name))
-		if f.Changed || !ok || value == "" || f.Name == "help" || f.Name == "version" {
+		if f.Changed || !ok || value == "" || slices.Contains(commandLineOnly, f.Name) {
 			return
 		}
 		if err := f.Value.Set(value); err != nil {

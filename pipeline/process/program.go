@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -100,6 +99,7 @@ func (p Program) run(ctx context.Context, system System) error {
 	flags.SetOutput(io.Discard) // errors are printed once, by Run
 	run := p.Bind(flags)
 	version := flags.Bool("version", false, "print the version and exit")
+	ask := flags.Bool("healthcheck", false, "ask the program that runs with the same flags and variables whether it is ready, and exit with 0 if it is")
 	err := flags.Parse(system.Args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -110,6 +110,12 @@ func (p Program) run(ctx context.Context, system System) error {
 		return UsageError{fmt.Errorf("reading the command line: %q is no flag, and %s takes no arguments", flags.Arg(0), p.Name)}
 	case *version:
 		_, err := fmt.Fprintln(system.Stdout, p.Name, Version())
+		return err
+	case *ask:
+		err := healthcheck(ctx, flags, system)
+		if ExitCode(err) == ExitFailure {
+			fmt.Fprintf(system.Stderr, "%s: %v\n", p.Name, err)
+		}
 		return err
 	}
 	return run(ctx, system)
@@ -173,13 +179,4 @@ Each flag can be set by the environment too: --log-level is %s.
 Traces and metrics are exported as the standard OTEL_* variables say.
 `, p.Name, p.About, flags.FlagUsages(), Variable("log-level"))
 	return err
-}
-
-// Version returns the version that the program was built as: a module version, or the commit.
-func Version() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok || build.Main.Version == "" {
-		return "unknown"
-	}
-	return build.Main.Version
 }
