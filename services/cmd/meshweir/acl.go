@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -23,7 +24,7 @@ type aclUser struct {
 // aclCommand prints the Redis users of a fleet. It speaks to no Redis.
 func aclCommand(code *int) *cobra.Command {
 	var clusters []string
-	var secrets, format string
+	var secrets, folder, format string
 	cmd := &cobra.Command{
 		Use: "acl", Short: "Print the Redis users of the services and agents, with the least rights that work", Args: cobra.NoArgs,
 		Long: `Prints a Redis user for each service, and one for the agent of each cluster in --agents. Each may do to the keys of its own
@@ -33,29 +34,40 @@ Passwords are printed as hashes. The passwords themselves stand in the file of -
 that it has are used, and for every other user one is made up and added to it. A file that is new is readable by you alone.
 With --secrets - they are read from standard input. Without --secrets the users have no password and cannot log in.
 
+With --folder nothing is printed: the folder then holds redis/users.acl, and each user's password in a folder of its own,
+such as translator/password, so that containers can be given theirs and no other. Passwords that are there stay, and so do
+other users in the aclfile.
+
 An aclfile says all about who may log in. Keep a line of your own in it for the user "default": where there is none, Redis
 lets everybody in, as everything.`,
 		Example: `  meshweir acl --agents east,west --secrets passwords.yaml > users.acl       # redis-server --aclfile users.acl
   meshweir acl --agents east --secrets passwords.yaml -o commands | redis-cli   # a Redis that runs; then ACL SAVE, or CONFIG REWRITE
   meshweir acl --agents east | grep agent                                       # what may the agent of east do?`,
 		Run: func(cmd *cobra.Command, _ []string) {
-			err := printUsers(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), clusters, secrets, format)
+			var err error
+			switch users, e := launch.Users(clusters...); {
+			case e != nil:
+				err = process.UsageError{Err: e}
+			case folder != "" && secrets != "":
+				err = process.UsageError{Err: errors.New("--folder keeps the passwords in it, --secrets in a file: give one of the two")}
+			case folder != "":
+				err = writeUserFolder(folder, users, cmd.ErrOrStderr())
+			default:
+				err = printUsers(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), users, secrets, format)
+			}
 			if *code = process.ExitCode(err); err != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
 			}
 		},
 	}
 	cmd.Flags().StringSliceVar(&clusters, "agents", nil, "`names` of the clusters whose agents get a user")
+	cmd.Flags().StringVar(&folder, "folder", "", "`folder` to write the aclfile and the passwords to, for containers")
 	cmd.Flags().StringVar(&secrets, "secrets", "", "`file` of the passwords, read and added to; - reads them from standard input")
 	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "aclfile", "commands", "json", "yaml")
 	return cmd
 }
 
-func printUsers(in io.Reader, out, notes io.Writer, clusters []string, file, format string) error {
-	users, err := launch.Users(clusters...)
-	if err != nil {
-		return process.UsageError{Err: err}
-	}
+func printUsers(in io.Reader, out, notes io.Writer, users []launch.User, file, format string) error {
 	passwords, err := readPasswords(file, in)
 	if err != nil {
 		return err
