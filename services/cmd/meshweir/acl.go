@@ -24,7 +24,7 @@ type aclUser struct {
 // aclCommand prints the Redis users of a fleet. It speaks to no Redis.
 func aclCommand(code *int) *cobra.Command {
 	var clusters []string
-	var secrets, folder, format string
+	var secrets, folder, format, address string
 	cmd := &cobra.Command{
 		Use: "acl", Short: "Print the Redis users of the services and agents, with the least rights that work", Args: cobra.NoArgs,
 		Long: `Prints a Redis user for each service, and one for the agent of each cluster in --agents. Each may do to the keys of its own
@@ -38,10 +38,14 @@ With --folder nothing is printed: the folder then holds redis/users.acl, and eac
 such as translator/password, so that containers can be given theirs and no other. Passwords that are there stay, and so do
 other users in the aclfile.
 
+With -o secrets the Secrets of deploy/k8s are printed: that of Redis holds the aclfile, each service's its user, its password and
+the address in --redis. There also is a user meshweir-admin, who may do everything; its password is in the file only.
+
 An aclfile says all about who may log in. Keep a line of your own in it for the user "default": where there is none, Redis
 lets everybody in, as everything.`,
 		Example: `  meshweir acl --agents east,west --secrets passwords.yaml > users.acl       # redis-server --aclfile users.acl
   meshweir acl --agents east --secrets passwords.yaml -o commands | redis-cli   # a Redis that runs; then ACL SAVE, or CONFIG REWRITE
+  meshweir acl --agents local --secrets passwords.yaml -o secrets | kubectl apply --server-side -f -   # see docs/install.md
   meshweir acl --agents east | grep agent                                       # what may the agent of east do?`,
 		Run: func(cmd *cobra.Command, _ []string) {
 			var err error
@@ -50,6 +54,8 @@ lets everybody in, as everything.`,
 				err = process.UsageError{Err: e}
 			case folder != "" && secrets != "":
 				err = process.UsageError{Err: errors.New("--folder keeps the passwords in it, --secrets in a file: give one of the two")}
+			case format == "secrets":
+				err = printSecrets(cmd.OutOrStdout(), cmd.ErrOrStderr(), secretsOf{users, clusters, secrets, address})
 			case folder != "":
 				err = writeUserFolder(folder, users, cmd.ErrOrStderr())
 			default:
@@ -62,8 +68,9 @@ lets everybody in, as everything.`,
 	}
 	cmd.Flags().StringSliceVar(&clusters, "agents", nil, "`names` of the clusters whose agents get a user")
 	cmd.Flags().StringVar(&folder, "folder", "", "`folder` to write the aclfile and the passwords to, for containers")
+	cmd.Flags().StringVar(&address, "redis", "redis://meshweir-redis:6379", "of -o secrets: `URL` by which the services reach Redis, in the form of --redis-control")
 	cmd.Flags().StringVar(&secrets, "secrets", "", "`file` of the passwords, read and added to; - reads them from standard input")
-	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "aclfile", "commands", "json", "yaml")
+	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "aclfile", "commands", "json", "yaml", "secrets")
 	return cmd
 }
 

@@ -60,7 +60,7 @@ func TestRegisterPrintsAllThatAClusterNeeds(t *testing.T) {
 		kinds = append(kinds, object.GetObjectKind().GroupVersionKind().Kind)
 	}
 	const want = "CustomResourceDefinition CustomResourceDefinition Namespace ServiceAccount ClusterRole ClusterRole Role " +
-		"ClusterRoleBinding ClusterRoleBinding RoleBinding Secret Deployment"
+		"ClusterRoleBinding ClusterRoleBinding RoleBinding NetworkPolicy Secret Deployment"
 	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

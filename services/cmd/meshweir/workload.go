@@ -48,12 +48,12 @@ func workload(cluster string, redis redisconn.Target, image string) ([]*unstruct
 		}
 		objects = append(objects, read...)
 	}
-	secret, err := agentSecret(cluster, redis)
+	ofAgent, err := agentSecret(cluster, redis)
 	if err != nil {
 		return nil, err
 	}
 	last := len(objects) - 1 // the Deployment starts when its Secret is there
-	objects = append(objects[:last], secret, objects[last])
+	objects = append(objects[:last], ofAgent, objects[last])
 	if image != "" {
 		err = setImage(objects[last+1], image)
 	}
@@ -87,9 +87,14 @@ func setImage(deployment *unstructured.Unstructured, image string) error {
 	return unstructured.SetNestedSlice(deployment.Object, containers, "spec", "template", "spec", "containers")
 }
 
-// agentSecret makes the Secret of an agent. Files that the Redis address names go into it.
+// agentSecret makes the Secret of an agent.
 func agentSecret(cluster string, redis redisconn.Target) (*unstructured.Unstructured, error) {
-	data := map[string][]byte{agentmanifests.ClusterKey: []byte(cluster)}
+	return redisSecret(agentmanifests.SecretName, map[string][]byte{agentmanifests.ClusterKey: []byte(cluster)}, redis)
+}
+
+// redisSecret makes the Secret that tells a Deployment how it reaches Redis, beside other data. Files that the address
+// names go into it.
+func redisSecret(name string, data map[string][]byte, redis redisconn.Target) (*unstructured.Unstructured, error) {
 	for key, path := range map[string]*string{
 		"password": &redis.PasswordFile, "sentinel-password": &redis.SentinelPasswordFile,
 		"ca.crt": &redis.TLSCA, "tls.crt": &redis.TLSCert, "tls.key": &redis.TLSKey,
@@ -99,7 +104,7 @@ func agentSecret(cluster string, redis redisconn.Target) (*unstructured.Unstruct
 		}
 		content, err := os.ReadFile(*path)
 		if err != nil {
-			return nil, fmt.Errorf("reading a file for the agent's Secret: %w", err)
+			return nil, fmt.Errorf("reading a file for the Secret %s: %w", name, err)
 		}
 		data[key], *path = content, agentmanifests.Mount+"/"+key
 	}
@@ -108,9 +113,14 @@ func agentSecret(cluster string, redis redisconn.Target) (*unstructured.Unstruct
 		redis.Password, redis.PasswordFile = "", agentmanifests.Mount+"/password"
 	}
 	data[agentmanifests.URLKey] = []byte(redis.URL())
+	return secret(name, data)
+}
+
+// secret makes a Secret in the namespace of the manifests.
+func secret(name string, data map[string][]byte) (*unstructured.Unstructured, error) {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Name: agentmanifests.SecretName, Namespace: agentmanifests.Namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: agentmanifests.Namespace},
 		Data:       data,
 	})
 	if err != nil {
