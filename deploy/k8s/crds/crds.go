@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed *.yaml
+//go:embed meshweir.io_*.yaml
 var files embed.FS
 
 // Files returns the manifests.
