@@ -3,10 +3,9 @@ package keyspace
 import (
 	"context"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/trace"
 
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/events"
 )
 
@@ -20,15 +19,14 @@ type cursor struct {
 	dirty map[string]uint64
 	// wanted holds the dirty keys whose values the next round reads.
 	wanted []string
-	trace  context.Context
-	causes []trace.SpanContext
+	causes []telemetry.Cause
 	reader *reader
 }
 
 func (r *reader) cursor() *cursor {
 	return &cursor{
 		Position: r.meta.Position, WriteID: r.meta.WriteID, lastID: r.lastID, buckets: r.meta.Buckets,
-		dirty: map[string]uint64{}, trace: context.Background(), reader: r,
+		dirty: map[string]uint64{}, reader: r,
 	}
 }
 
@@ -58,17 +56,9 @@ func (c *cursor) take(ctx context.Context, entries []redis.XMessage) (relist str
 		}
 		c.Position, c.WriteID = at, msg.UUID
 		c.mark(e)
-		c.follow(msg)
+		c.causes = append(c.causes, causeOf(msg))
 	}
 	return ""
-}
-
-// follow takes over the trace of the write that msg tells of.
-func (c *cursor) follow(msg *message.Message) {
-	c.trace = traceOf(msg)
-	if cause := trace.SpanContextFromContext(c.trace); cause.IsValid() {
-		c.causes = append(c.causes, cause)
-	}
 }
 
 func (c *cursor) mark(e events.Changed) {

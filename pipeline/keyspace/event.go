@@ -7,6 +7,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/stream"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -47,6 +49,24 @@ func EventPosition(e events.Changed) Position {
 	return Position{epoch, e.Revision}
 }
 
-func traceOf(msg *message.Message) context.Context {
-	return telemetry.Extract(context.Background(), msg.Metadata)
+// causeOf is the write that a message tells of.
+func causeOf(msg *message.Message) telemetry.Cause {
+	return telemetry.CauseOf(telemetry.Extract(context.Background(), msg.Metadata))
+}
+
+// span begins the span of a write. Its event carries it on, and when the change was first seen.
+func (s *Store) span(ctx context.Context, w write) (context.Context, trace.Span) {
+	ctx = telemetry.WithChangedAt(telemetry.WithChangedAt(ctx, w.since), w.next.ChangedAt)
+	return s.cfg.Tracer.Start(ctx, "publish "+w.name.Kind(),
+		trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("messaging.system", "redis"),
+			attribute.String("messaging.operation.type", "send"),
+			attribute.String("messaging.destination.name", w.name.EventsKey()),
+			attribute.String("messaging.message.id", w.next.WriteID),
+			attribute.String("meshweir.keyspace", string(w.name)),
+			attribute.String("meshweir.epoch", w.next.Epoch.String()),
+			attribute.Int64("meshweir.revision", int64(w.next.Revision)), //nolint:gosec // G115: one for each write, far below 2^63
+			attribute.Int("meshweir.keys.set", len(w.set)),
+			attribute.Int("meshweir.keys.deleted", len(w.del)),
+		))
 }

@@ -310,7 +310,7 @@ func TestListCarriesTheTraceOfTheLastWrite(t *testing.T) {
 	}
 	f := follow(t, store, snapshot)
 	f.stop()
-	if got := f.events[0]; len(got.Causes) != 1 || got.Causes[0].TraceID() != cause.TraceID() || got.Causes[0].SpanID() != cause.SpanID() {
+	if got := f.events[0]; len(got.Causes) != 1 || got.Causes[0].Span.TraceID() != cause.TraceID() || got.Causes[0].Span.SpanID() != cause.SpanID() {
 		t.Errorf("the causes are %v, want %v", got.Causes, cause)
 	}
 }

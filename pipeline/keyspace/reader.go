@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 )
 
 // Why a reader lists again instead of following events.
@@ -46,8 +48,7 @@ type update struct {
 	// changed holds what each changed key was and is; nil for absent.
 	changed map[string]*change
 	relist  string
-	trace   context.Context
-	causes  []trace.SpanContext
+	causes  []telemetry.Cause
 }
 
 type change struct{ old, new *stored }
@@ -233,7 +234,7 @@ func (r *reader) damaged(ctx context.Context, what string, err error) {
 func (r *reader) show(meta Meta, at *cursor, values map[string]*stored) *update {
 	meta.Complete = meta.Complete && !r.partial
 	r.lastID = at.lastID
-	u := &update{old: r.meta, new: meta, changed: map[string]*change{}, trace: at.trace, causes: at.causes}
+	u := &update{old: r.meta, new: meta, changed: map[string]*change{}, causes: at.causes}
 	moved := r.meta.Position != meta.Position || r.meta.Complete != meta.Complete
 	r.meta = meta
 	for key := range at.dirty {
@@ -287,7 +288,10 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 		if seen == nil {
 			return nil, fmt.Errorf("listing %s: its history was lost %d times while it was read", r.name, tries)
 		}
-		u := &update{old: r.meta, new: fresh.meta, changed: map[string]*change{}, relist: reason, trace: at.trace, causes: at.causes}
+		u := &update{old: r.meta, new: fresh.meta, changed: map[string]*change{}, relist: reason, causes: at.causes}
+		if !r.listed && len(u.causes) > 0 {
+			u.causes[0].At = time.Time{} // that write did not wait for this reader
+		}
 		for key := range r.entries {
 			if _, ok := seen[key]; !ok {
 				r.put(u, key, nil)
@@ -313,11 +317,11 @@ func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 	if err != nil && !wrongType(err) {
 		return nil, nil, fmt.Errorf("listing %s: %w", r.name, err)
 	}
-	at := &cursor{trace: context.Background()}
+	var causes []telemetry.Cause
 	if len(last) > 0 {
 		r.lastID = last[0].ID
 		if _, msg, err := DecodeEvent(last[0]); err == nil {
-			at.follow(msg)
+			causes = append(causes, causeOf(msg))
 		}
 	}
 	if r.meta, err = r.store.Meta(ctx, r.name); err != nil {
@@ -329,8 +333,8 @@ func (r *reader) load(ctx context.Context) (map[string]stored, *cursor, error) {
 			return nil, nil, err
 		}
 	}
-	listed := r.cursor()
-	listed.trace, listed.causes, at = at.trace, at.causes, listed
+	at := r.cursor()
+	at.causes = causes
 	meta, changed, lost, err := r.converge(ctx, at)
 	switch {
 	case err != nil:

@@ -11,7 +11,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 )
 
 // ReplicaConfig says what a [Replica] follows and how it decodes it.
@@ -36,9 +37,8 @@ type Event[T any] struct {
 	Changes []Change[T]
 	// Relisted says why the keyspace was listed; empty when events brought the change.
 	Relisted string
-	// Trace carries the span of the last write, Causes those of all the writes.
-	Trace  context.Context //nolint:containedctx // it carries a remote span context, as a message's does
-	Causes []trace.SpanContext
+	// Causes are the writes that led to the state, as far as their events were read: of a list, the last one.
+	Causes []telemetry.Cause
 }
 
 // Change is what happened to one key.
@@ -222,7 +222,7 @@ func (r *Replica[T]) update(ctx context.Context, name Name, u *update) {
 }
 
 func (r *Replica[T]) decode(ctx context.Context, sp *space[T], u *update) Event[T] {
-	event := Event[T]{Name: sp.reader.name, Meta: u.new, Relisted: u.relist, Trace: u.trace, Causes: u.causes}
+	event := Event[T]{Name: sp.reader.name, Meta: u.new, Relisted: u.relist, Causes: u.causes}
 	for key, c := range u.changed {
 		change := Change[T]{Key: key}
 		old, hadOld := sp.values[key]

@@ -14,6 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
 var (
@@ -52,8 +54,9 @@ type Config struct {
 	Blocking redis.UniversalClient
 	// Unlisted says that the Redis user may not write the directory, so that it is not tried: whoever hears of a keyspace enters it.
 	Unlisted bool
-	// Meter receives the package's metrics. Default none.
-	Meter metric.Meter
+	// Tracer and Meter receive the package's spans, one for each write, and metrics. Default none.
+	Tracer trace.Tracer
+	Meter  metric.Meter
 }
 
 // Store opens keyspaces in one Redis. It is safe for concurrent use.
@@ -76,6 +79,9 @@ func NewStore(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Stor
 	cfg.Block = cmp.Or(cfg.Block, time.Second)
 	if cfg.Blocking == nil {
 		cfg.Blocking = client
+	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = tracenoop.Tracer{}
 	}
 	if cfg.Meter == nil {
 		cfg.Meter = noop.Meter{}

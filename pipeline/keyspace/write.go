@@ -15,6 +15,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/codes"
 
 	"github.com/meshweir/meshweir/pipeline/stream"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -29,14 +30,27 @@ type write struct {
 	next Meta
 	set  map[string]sealed
 	del  []string
-	// since is when the first of the changes was seen.
+	// since is when the first of the changes was seen here; the context may know of an earlier time elsewhere.
 	since time.Time
 }
 
-// commit makes the write. An attempt whose answer was lost is made again under
+// commit makes the write, in a span of its own. An attempt whose answer was lost is made again under
 // the same write id, so a write that did land is not made twice. errMoved says
 // that the stored meta is not base.
 func (s *Store) commit(ctx context.Context, w write) error {
+	ctx, span := s.span(ctx, w)
+	defer span.End()
+	err := s.attempt(ctx, w)
+	if err != nil {
+		span.RecordError(err)
+	}
+	if err != nil && !errors.Is(err, errMoved) { // a lost race is part of the game
+		span.SetStatus(codes.Error, telemetry.ErrorClass(err))
+	}
+	return err
+}
+
+func (s *Store) attempt(ctx context.Context, w write) error {
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
 		err := s.try(ctx, w)
@@ -123,7 +137,7 @@ func why(err error, cmds []redis.Cmder) error {
 func (w write) event(ctx context.Context) ([]any, error) {
 	e := events.Changed{
 		Version: 1, Keyspace: string(w.name), Epoch: w.next.Epoch.String(), Revision: w.next.Revision,
-		Previous: w.base.WriteID, Complete: w.next.Complete, At: w.since.UnixMilli(), Deleted: slices.Sorted(slices.Values(w.del)),
+		Previous: w.base.WriteID, Complete: w.next.Complete, At: telemetry.ChangedAtOf(ctx).UnixMilli(), Deleted: slices.Sorted(slices.Values(w.del)),
 	}
 	for key := range w.set {
 		e.Set = append(e.Set, key)
@@ -135,7 +149,6 @@ func (w write) event(ctx context.Context) ([]any, error) {
 	}
 	msg := message.NewMessage(w.next.WriteID, payload)
 	telemetry.Inject(ctx, msg.Metadata)
-	telemetry.SetChangedAt(msg.Metadata, w.since)
 	return stream.Values(msg)
 }
 

@@ -56,9 +56,9 @@ func Tracing(tracer trace.Tracer) message.HandlerMiddleware {
 func Metrics(meter metric.Meter) (message.HandlerMiddleware, error) {
 	handled, err1 := meter.Int64Counter("meshweir.messages.handled", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages that handlers were given, by outcome."))
-	duration, err2 := meter.Float64Histogram("meshweir.messages.duration", metric.WithUnit("s"), secondsBuckets(),
+	duration, err2 := meter.Float64Histogram("meshweir.messages.duration", metric.WithUnit("s"), SecondsBuckets(),
 		metric.WithDescription("How long handling took."))
-	age, err3 := meter.Float64Histogram("meshweir.messages.age", metric.WithUnit("s"), secondsBuckets(),
+	age, err3 := meter.Float64Histogram("meshweir.messages.age", metric.WithUnit("s"), SecondsBuckets(),
 		metric.WithDescription("How long ago the change was first seen when it had been handled."))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("making the instruments of messages: %w", err)
@@ -80,8 +80,8 @@ func Metrics(meter metric.Meter) (message.HandlerMiddleware, error) {
 	}, nil
 }
 
-// secondsBuckets reach from a cached answer to a fleet's discovery.
-func secondsBuckets() metric.HistogramOption {
+// SecondsBuckets reach from a cached answer to a fleet's discovery.
+func SecondsBuckets() metric.HistogramOption {
 	return metric.WithExplicitBucketBoundaries(.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60)
 }
 

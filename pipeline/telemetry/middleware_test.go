@@ -99,19 +99,19 @@ func TestTracingPrefersTheSpanInTheContext(t *testing.T) {
 
 func TestStartLinksToEveryCauseOnce(t *testing.T) {
 	tel, spans := setup(t)
-	var causes []trace.SpanContext
+	var causes []telemetry.Cause
 	for i := range 3 {
 		_, span := tel.Tracer().Start(t.Context(), fmt.Sprint("cause ", i))
 		span.End()
-		causes = append(causes, span.SpanContext(), span.SpanContext())
+		causes = append(causes, telemetry.Cause{Span: span.SpanContext()}, telemetry.Cause{Span: span.SpanContext()})
 	}
-	_, span := telemetry.Start(t.Context(), tel.Tracer(), "work", append([]trace.SpanContext{{}}, causes...))
+	_, span := telemetry.Start(t.Context(), tel.Tracer(), "work", append([]telemetry.Cause{{}}, causes...))
 	span.End()
 	work := spans.Ended()[3]
-	if work.Parent().SpanID() != causes[0].SpanID() {
+	if work.Parent().SpanID() != causes[0].Span.SpanID() {
 		t.Errorf("got parent %s, want the first cause", work.Parent().SpanID())
 	}
-	if links := work.Links(); len(links) != 2 || links[0].SpanContext.SpanID() != causes[2].SpanID() || links[1].SpanContext.SpanID() != causes[4].SpanID() {
+	if links := work.Links(); len(links) != 2 || links[0].SpanContext.SpanID() != causes[2].Span.SpanID() || links[1].SpanContext.SpanID() != causes[4].Span.SpanID() {
 		t.Errorf("got links %+v, want the second and the third cause", links)
 	}
 

@@ -32,6 +32,8 @@ type Config struct {
 	RepairEvery time.Duration
 	// WaitAtMost is how long an event waits to be followed before it is delivered again. Default 5 s.
 	WaitAtMost time.Duration
+	// Operation names the spans of passes. Default: the group's name and "pass".
+	Operation string
 	// Tracer and Meter receive spans and metrics. Default none.
 	Tracer trace.Tracer
 	Meter  metric.Meter
@@ -65,9 +67,11 @@ type Worker struct {
 	pass    Pass
 	cfg     Config
 
-	mu sync.Mutex // guards next
+	mu sync.Mutex // guards next and notes
 	// next is the pass that has not begun yet; nil for none asked for.
 	next *round
+	// notes are the changes that no pass has begun to work on, whoever gets their events.
+	notes []telemetry.Cause
 	// asked wakes the loop that makes the passes.
 	asked chan struct{}
 	// noted tells that loop of a change whose event another replica may get.
@@ -76,7 +80,7 @@ type Worker struct {
 
 // round is one pass that was asked for, by many events perhaps.
 type round struct {
-	causes []trace.SpanContext
+	causes []telemetry.Cause
 	done   chan struct{}
 	err    error // set before done is closed
 }
@@ -85,6 +89,7 @@ type round struct {
 func New(log *slog.Logger, store *keyspace.Store, clients Clients, follows Follower, pass Pass, cfg Config) (*Worker, error) {
 	cfg.RepairEvery = cmp.Or(cfg.RepairEvery, 30*time.Second)
 	cfg.WaitAtMost = cmp.Or(cfg.WaitAtMost, 5*time.Second)
+	cfg.Operation = cmp.Or(cfg.Operation, cfg.Group+".pass")
 	if cfg.Tracer == nil {
 		cfg.Tracer = tracenoop.Tracer{}
 	}
@@ -129,9 +134,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // Ask asks for a pass, because of what no event tells of: a keyspace that
 // vanished, or was listed again. Spans of the pass have the causes as parent and links.
-func (w *Worker) Ask(causes ...trace.SpanContext) { w.ask(causes...) }
+func (w *Worker) Ask(causes ...telemetry.Cause) { w.ask(causes...) }
 
-func (w *Worker) ask(causes ...trace.SpanContext) *round {
+func (w *Worker) ask(causes ...telemetry.Cause) *round {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == nil {
@@ -145,10 +150,15 @@ func (w *Worker) ask(causes ...trace.SpanContext) *round {
 	return w.next
 }
 
-// Note says that the followed state changed. Whoever gets the event, this replica
+// Note says that the followed state changed, and by which writes. Whoever gets the event, this replica
 // makes a pass of its own soon: the other one may have written from an older state
 // after this one was asked, or have ended before it wrote.
-func (w *Worker) Note() {
+func (w *Worker) Note(causes ...telemetry.Cause) {
+	const most = 128 // a replica that was away for long has more than anybody reads
+	w.mu.Lock()
+	w.notes = append(w.notes, causes...)
+	w.notes = w.notes[:min(len(w.notes), most)]
+	w.mu.Unlock()
 	select {
 	case w.noted <- struct{}{}:
 	default:
@@ -157,7 +167,7 @@ func (w *Worker) Note() {
 
 // commit waits for a pass that begins from now on, and returns its error.
 func (w *Worker) commit(ctx context.Context) error {
-	r := w.ask(trace.SpanContextFromContext(ctx))
+	r := w.ask(telemetry.CauseOf(ctx))
 	select {
 	case <-r.done:
 		return r.err
@@ -192,14 +202,12 @@ func (w *Worker) passes(ctx context.Context) {
 			return
 		}
 		w.mu.Lock()
-		r := w.next
-		w.next = nil
+		r, notes := w.next, w.notes
+		w.next, w.notes = nil, nil
 		w.mu.Unlock()
-		var causes []trace.SpanContext
-		if r != nil {
-			causes = r.causes
-		}
-		err := w.make(ctx, check, causes)
+		working, end := w.begin(ctx, check, r, notes)
+		err := w.make(working, check)
+		end(err)
 		if r != nil {
 			r.err = err
 			close(r.done)
@@ -219,12 +227,7 @@ func (w *Worker) passes(ctx context.Context) {
 
 // make makes a pass, again for a while when others have written from newer state:
 // it is followed here soon, too.
-func (w *Worker) make(ctx context.Context, check bool, causes []trace.SpanContext) error {
-	if len(causes) > 0 { // repairs are no part of a change's trace
-		var span trace.Span
-		ctx, span = telemetry.Start(ctx, w.cfg.Tracer, w.cfg.Group+".pass", causes)
-		defer span.End()
-	}
+func (w *Worker) make(ctx context.Context, check bool) error {
 	const most = 2 * time.Second // then others get their turn, and repair comes back to this
 	for pause, waited := 5*time.Millisecond, time.Duration(0); ; pause = min(2*pause, most/4) {
 		err := w.pass(ctx, check)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,8 +38,9 @@ type applier struct {
 	publish           func()
 	wake              chan struct{}
 
-	mu     sync.Mutex // guards causes
-	causes []trace.SpanContext
+	mu sync.Mutex // guards causes
+	// causes are the writes of each keyspace that no pass has dealt with.
+	causes map[keyspace.Name][]telemetry.Cause
 
 	// reported holds the last report of each object.
 	reported map[resource.Key]internalv1.Applied
@@ -53,7 +53,8 @@ func (a *Agent) newApplier(target cluster.Cluster, publisher *publisher, reports
 	p := &applier{
 		log: a.log, cfg: a.cfg, names: a.names, vitals: a.vitals, target: target, snapshot: publisher.owned, reports: reports,
 		store: a.store, published: publisher.published, publish: publisher.ask,
-		wake: make(chan struct{}, 1), reported: map[resource.Key]internalv1.Applied{}, unapplied: map[resource.Key]internalv1.UnappliedSpec{},
+		wake: make(chan struct{}, 1), causes: map[keyspace.Name][]telemetry.Cause{},
+		reported: map[resource.Key]internalv1.Applied{}, unapplied: map[resource.Key]internalv1.UnappliedSpec{},
 	}
 	var err error
 	p.outputs, err = keyspace.NewReplica(a.store, keyspace.ReplicaConfig[content]{
@@ -66,14 +67,7 @@ func (a *Agent) newApplier(target cluster.Cluster, publisher *publisher, reports
 }
 
 func (p *applier) hear(e keyspace.Event[content]) {
-	const most = 64 // links of one span; a cluster that was away for long has more causes than anybody reads
-	p.mu.Lock()
-	p.causes = append(p.causes, e.Causes...)
-	if last := trace.SpanContextFromContext(e.Trace); len(e.Causes) == 0 && last.IsValid() {
-		p.causes = append(p.causes, last)
-	}
-	p.causes = p.causes[max(0, len(p.causes)-most):]
-	p.mu.Unlock()
+	p.addCauses(e.Name, e.Causes)
 	p.wakeUp()
 }
 
@@ -133,28 +127,25 @@ func (p *applier) after(ctx context.Context, err error) <-chan time.Time {
 
 // pass makes the cluster equal to its output once. What is not known changes nothing.
 func (p *applier) pass(ctx context.Context) error {
-	causes := p.takeCauses()
+	const tracedTries = 5 // that belong to the trace of what led to them
+	outputCauses, statusCauses := p.takeCauses(p.names.output), p.takeCauses(p.names.status)
 	output, meta := p.output()
 	statuses, statusesAt := p.statuses()
-	var errs []error
+	var outputErr, statusErr error
 	if output != nil {
-		errs = append(errs, p.applyOutput(ctx, causes, output, meta))
+		if outputErr = p.applyOutput(ctx, outputCauses, output, meta); outputErr != nil && p.failures < tracedTries {
+			p.addCauses(p.names.output, outputCauses)
+		}
 	}
 	if statuses != nil {
-		errs = append(errs, p.applyStatuses(ctx, statuses, statusesAt))
+		if statusErr = p.applyStatuses(ctx, statusCauses, statuses, statusesAt); statusErr != nil && p.failures < tracedTries {
+			p.addCauses(p.names.status, statusCauses)
+		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(outputErr, statusErr)
 }
 
-func (p *applier) takeCauses() []trace.SpanContext {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	causes := p.causes
-	p.causes = nil
-	return causes
-}
-
-func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, output map[resource.Key]wanted, meta keyspace.Meta) error {
+func (p *applier) applyOutput(ctx context.Context, causes []telemetry.Cause, output map[resource.Key]wanted, meta keyspace.Meta) error {
 	at := meta.Position
 	if last := p.target.LastApplied(outputKind); last.Compare(at) > 0 {
 		return p.refuseAll(ctx, output, at, last)
@@ -168,27 +159,24 @@ func (p *applier) applyOutput(ctx context.Context, causes []trace.SpanContext, o
 	if err != nil {
 		return err
 	}
-	ctx, span := p.start(ctx, causes, steps)
-	defer span.End()
-
+	ctx, end := p.begin(ctx, "agent.apply", p.names.output, at, causes, acts(steps))
 	var errs []error
 	for _, s := range steps {
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		if err := p.do(ctx, s); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	p.forget(output, live)
-	p.sayUnapplied(output, live)
-	errs = append(errs, p.target.SetLastApplied(outputKind, at), p.report(ctx))
-	if err := errors.Join(errs...); err != nil {
-		span.RecordError(err)
-		span.SetStatus(codes.Error, "applying")
-		return err
+	if ctx.Err() == nil {
+		p.forget(output, live)
+		p.sayUnapplied(output, live)
+		errs = append(errs, p.target.SetLastApplied(outputKind, at), p.report(ctx))
 	}
-	return nil
+	err = errors.Join(errs...)
+	end(err)
+	return err
 }
 
 // plan plans with the inputs of the output. Those that came with its last event may be old: inputs that change nothing make none.
@@ -205,22 +193,6 @@ func (p *applier) plan(ctx context.Context, output map[resource.Key]wanted, meta
 	}
 	seen = stored.Inputs[p.names.snapshot]
 	return plan(output, meta.Position, live, sees), nil
-}
-
-// start begins the span of a pass that has something to do: the changes that led to it are its parent, and its links.
-func (p *applier) start(ctx context.Context, causes []trace.SpanContext, steps []step) (context.Context, trace.Span) {
-	acts := 0
-	for _, s := range steps {
-		if s.verb != keep && s.verb != await {
-			acts++
-		}
-	}
-	if acts == 0 && len(causes) == 0 {
-		return ctx, trace.SpanFromContext(ctx)
-	}
-	return telemetry.Start(ctx, p.cfg.Tracer, "agent.apply", causes,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", acts)))
 }
 
 // do takes one step and notes what became of it. A conflict is reported, but not worth another try before something changes.
@@ -244,6 +216,9 @@ func (p *applier) do(ctx context.Context, s step) error {
 		record.Result = internalv1.ResultDeleted
 	} else {
 		p.note(ctx, s.key, record)
+	}
+	if isAct(s) {
+		trace.SpanFromContext(ctx).AddEvent(string(record.Result), trace.WithAttributes(attribute.String("meshweir.object", s.key.String())))
 	}
 	if s.verb != keep {
 		p.vitals.applied.Add(ctx, 1, metric.WithAttributes(attribute.String("result", string(record.Result))))

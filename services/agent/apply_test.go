@@ -392,14 +392,14 @@ func TestOneChangeIsOneTrace(t *testing.T) {
 	if got, want := find("agent.apply").Parent().SpanID(), writing.SpanContext().SpanID(); got != want {
 		t.Errorf("agent.apply has parent %s, want that of the output's write, %s", got, want)
 	}
-	publish := find("agent.publish")
-	if publish.Parent().IsValid() {
-		t.Error("agent.publish has a parent, want the root of a trace")
+	watch := find("agent.watch")
+	if watch.Parent().IsValid() {
+		t.Error("agent.watch has a parent, want the root of a trace")
 	}
 	// Who follows the snapshot finds the span that published it.
 	entries, err := x.client.XRange(t.Context(), snapshotEast.EventsKey(), "-", "+").Result()
 	x.must(err)
-	if len(entries) == 0 || !strings.Contains(entries[len(entries)-1].Values["metadata"].(string), find("agent.publish").SpanContext().TraceID().String()) {
+	if len(entries) == 0 || !strings.Contains(entries[len(entries)-1].Values["metadata"].(string), find("agent.watch").SpanContext().TraceID().String()) {
 		t.Errorf("got %v, want the trace of the last publication", entries)
 	}
 }

@@ -11,11 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
@@ -196,14 +195,12 @@ func (p *publisher) count(ctx context.Context, d snapshot.Delivery) {
 
 // flush writes what is staged. A trace of a change begins here.
 func (p *publisher) flush(ctx context.Context) error {
-	ctx, span := p.cfg.Tracer.Start(ctx, "agent.publish", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.Int("meshweir.changes", p.pending),
-		attribute.String("meshweir.changed_at", p.since.UTC().Format(time.RFC3339Nano))))
+	ctx, span := p.watched(ctx)
 	defer span.End()
 	err := p.done(ctx, p.owned.Flush(ctx))
 	if err != nil {
 		span.RecordError(err)
-		span.SetStatus(codes.Error, "publishing")
+		span.SetStatus(codes.Error, telemetry.ErrorClass(err))
 	}
 	return err
 }

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
 )
 
 // applyStatuses makes the statuses stand as they should. Statuses of objects
 // that are gone are left; whoever wrote them will see that they are.
-func (p *applier) applyStatuses(ctx context.Context, statuses map[resource.Key]map[string]any, at keyspace.Position) error {
+func (p *applier) applyStatuses(ctx context.Context, causes []telemetry.Cause, statuses map[resource.Key]map[string]any, at keyspace.Position) error {
 	if last := p.target.LastApplied(statusKind); last.Compare(at) > 0 {
 		p.sayRefused(refusedStatus, statusKind, last)
 		return nil
@@ -24,27 +25,32 @@ func (p *applier) applyStatuses(ctx context.Context, statuses map[resource.Key]m
 	if err != nil {
 		return err
 	}
-	var errs []error
+	owed := map[resource.Key]map[string]any{} // nil for a status that is to go
 	for key, status := range statuses {
-		stamped := stampTransitions(status, live[key], time.Now())
-		if status == nil || reflect.DeepEqual(stamped, live[key]) {
-			continue
+		if stamped := stampTransitions(status, live[key], time.Now()); status != nil && !reflect.DeepEqual(stamped, live[key]) {
+			owed[key] = stamped
 		}
-		err := p.target.SetStatus(ctx, key, stamped)
+	}
+	for key := range live {
+		if _, ok := statuses[key]; !ok {
+			owed[key] = nil
+		}
+	}
+	ctx, end := p.begin(ctx, "agent.status", p.names.status, at, causes, len(owed))
+	var errs []error
+	for key, status := range owed {
+		err := p.target.SetStatus(ctx, key, status)
 		switch {
-		case errors.Is(err, cluster.ErrGone):
-		case errors.Is(err, cluster.ErrConflict):
+		case status != nil && errors.Is(err, cluster.ErrGone):
+		case status != nil && errors.Is(err, cluster.ErrConflict):
 			p.log.WarnContext(ctx, "status is not applied", "key", key.String(), "error", err)
 		case err != nil:
 			errs = append(errs, err)
 		}
 	}
-	for key := range live {
-		if _, ok := statuses[key]; !ok {
-			errs = append(errs, p.target.SetStatus(ctx, key, nil))
-		}
-	}
-	return errors.Join(append(errs, p.target.SetLastApplied(statusKind, at))...)
+	err = errors.Join(append(errs, p.target.SetLastApplied(statusKind, at))...)
+	end(err)
+	return err
 }
 
 // stampTransitions returns a status whose conditions say when they last changed

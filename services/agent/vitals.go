@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/agent/cluster"
 )
@@ -24,16 +25,19 @@ type vitals struct {
 	bound, published bool
 	publishErr       error
 
-	// Counters are safe for concurrent use.
+	// Instruments are safe for concurrent use.
 	changes, applied, drift metric.Int64Counter
+	age                     metric.Float64Histogram
 }
 
 func newVitals(cfg Config) (*vitals, error) {
 	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: cfg.source(), Holder: cfg.holder(), StartedAt: time.Now().UTC()}}
-	var errs [3]error
+	var errs [4]error
 	v.changes, errs[0] = cfg.Meter.Int64Counter("meshweir.agent.changes", metric.WithDescription("Objects of the snapshot that were set or deleted."))
 	v.applied, errs[1] = cfg.Meter.Int64Counter("meshweir.agent.applied", metric.WithDescription("Objects of the output that were acted on, by result."))
 	v.drift, errs[2] = cfg.Meter.Int64Counter("meshweir.agent.drift", metric.WithDescription("Objects that somebody changed and that were applied again."))
+	v.age, errs[3] = cfg.Meter.Float64Histogram("meshweir.agent.change.age", metric.WithUnit("s"), telemetry.SecondsBuckets(),
+		metric.WithDescription("How long ago a change was first seen, in whichever cluster, when what it led to was applied in this one."))
 	return v, errors.Join(errs[:]...)
 }
 

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
@@ -60,7 +63,7 @@ func (t *Translator) changed(e keyspace.Event[input]) {
 	t.mu.Lock()
 	t.pending = append(t.pending, e)
 	t.mu.Unlock()
-	t.worker.Note()
+	t.worker.Note(e.Causes...)
 	if e.Relisted != "" {
 		t.worker.Ask(e.Causes...)
 	}
@@ -77,6 +80,7 @@ func (t *Translator) pass(ctx context.Context, check bool) error {
 	}
 	var errs []error
 	touched := t.engine.Update()
+	describe(ctx, pending, touched)
 	for _, cluster := range touched.Vanished {
 		delete(t.targets, cluster)
 	}
@@ -103,6 +107,31 @@ func (t *Translator) pass(ctx context.Context, check bool) error {
 		target.owed = false
 	}
 	return errors.Join(errs...)
+}
+
+// describe says on the pass's span what it was told, and of how much it came to something else.
+func describe(ctx context.Context, pending []keyspace.Event[input], touched Touched) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	var inputs []string
+	changes, objects, statuses := 0, 0, 0
+	for _, e := range pending {
+		inputs = append(inputs, fmt.Sprintf("%s@%s", e.Name, e.Meta.Position))
+		changes += len(e.Changes)
+	}
+	for _, keys := range touched.Objects {
+		objects += len(keys)
+	}
+	for _, keys := range touched.Statuses {
+		statuses += len(keys)
+	}
+	const most = 20 // a span is no log
+	span.SetAttributes(
+		attribute.StringSlice("meshweir.inputs", inputs[:min(len(inputs), most)]), attribute.Int("meshweir.changes", changes),
+		attribute.StringSlice("meshweir.clusters", touched.Clusters()),
+		attribute.Int("meshweir.objects", objects), attribute.Int("meshweir.statuses", statuses))
 }
 
 // refresh reads what other translators have written.

@@ -66,7 +66,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 		return nil, fmt.Errorf("making a translator: %w", err)
 	}
 	t.worker, err = work.New(log, store, clients, t.replica, t.pass, work.Config{
-		Group: Group, Kinds: ReadKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
+		Group: Group, Operation: "translator.translate", Kinds: ReadKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a translator: %w", err)

@@ -83,6 +83,14 @@ func All() []Part {
 			programs: []string{"pilot-discovery"}, version: []string{"version", "--short"},
 		},
 		{
+			Name: "jaeger", For: "a change's trace, read back", Get: build + "jaeger",
+			Source: &Source{
+				Folder: "test/jaeger", Module: "github.com/jaegertracing/jaeger", Package: "github.com/jaegertracing/jaeger/cmd/jaeger",
+				Link: "-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v$VERSION",
+			},
+			programs: []string{"jaeger"}, version: []string{"version"},
+		},
+		{
 			Name: "kube-apiserver", For: "a real API server", Get: build + "kube-apiserver",
 			Source:   kubernetes("kube-apiserver"),
 			programs: []string{"kube-apiserver"}, folders: kubebuilder, version: []string{"--version"},

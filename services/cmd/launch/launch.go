@@ -50,7 +50,7 @@ func (r Redis) open(env process.Env, role redisconn.Role, name string, access ke
 		return Base{}, process.UsageError{Err: err}
 	}
 	store, err := keyspace.NewStore(env.Log, conn.Client, keyspace.Config{
-		Plain: r.Plain, Blocking: conn.Blocking, Meter: env.Telemetry.Meter(),
+		Plain: r.Plain, Blocking: conn.Blocking, Tracer: env.Telemetry.Tracer(), Meter: env.Telemetry.Meter(),
 		Unlisted: !access.Listed() && conn.Target().Username != "",
 	})
 	if err != nil {

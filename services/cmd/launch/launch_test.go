@@ -23,7 +23,7 @@ import (
 	"github.com/meshweir/meshweir/services/translator"
 )
 
-// A change of a manifest in west is one trace: published by west's agent, translated, applied by east's.
+// A change of a manifest in west is one trace: seen and published by west's agent, translated, applied by east's.
 func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	log := slog.New(slog.DiscardHandler)
@@ -74,7 +74,7 @@ func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"agent.publish", "translator.snapshot", "translator.pass", "agent.apply"}
+	want := []string{"agent.watch", "publish snapshot", "translator.snapshot", "translator.translate", "publish output", "agent.apply"}
 	var got []string
 	// Changes that meet in one pass have one parent, the others are links. On a busy machine something may still be
 	// under way after a rest; then the next change tells.

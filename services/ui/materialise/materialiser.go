@@ -50,7 +50,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 		return nil, fmt.Errorf("making a materialiser: %w", err)
 	}
 	m.worker, err = work.New(log, store, clients, m.replica, m.pass, work.Config{
-		Group: Group, Kinds: view.SourceKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
+		Group: Group, Operation: "ui.materialise", Kinds: view.SourceKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a materialiser: %w", err)
@@ -65,7 +65,7 @@ func (m *Materialiser) Run(ctx context.Context) error { return m.worker.Run(ctx)
 // tells of, a keyspace that vanished or was listed again, asks for a pass itself.
 func (m *Materialiser) changed(e keyspace.Event[view.Fact]) {
 	m.board.mark(e)
-	m.worker.Note()
+	m.worker.Note(e.Causes...)
 	if e.Relisted != "" {
 		m.worker.Ask(e.Causes...)
 	}
