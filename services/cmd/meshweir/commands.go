@@ -22,6 +22,7 @@ func commands(code *int) *cobra.Command {
 		upCommand(code),
 		clusterCommand(code),
 		aclCommand(code),
+		sizeCommand(code),
 		versionCommand(),
 	)
 	return root
