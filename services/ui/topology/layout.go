@@ -7,10 +7,10 @@ import (
 
 // Measures of a layout, in CSS pixels.
 const (
-	nodeWidth   = 220
+	nodeWidth   = 232
 	nodeHeight  = 48
 	rowGap      = 12
-	columnGap   = 64
+	columnGap   = 60
 	framePad    = 16
 	frameHead   = 44
 	frameGap    = 24
@@ -66,7 +66,7 @@ func (g Graph) Layout() Layout {
 		frame := Frame{Cluster: cluster, X: 0, Y: y, Width: l.Width}
 		rows := 0
 		for _, n := range g.Nodes {
-			if n.Cluster == cluster.Name && forest.home[n.ID] == "" {
+			if n.Cluster == cluster.Name && !forest.reached[n.ID] {
 				rows = forest.place(n, rows, y+frameHead)
 			}
 		}
@@ -92,48 +92,40 @@ func left(c Column) int { return framePad + int(c)*(nodeWidth+columnGap) }
 // forest is the part of a graph that says where nodes stand.
 type forest struct {
 	nodes map[string]*Node
-	// home is the node that another one stands beside; branches are those that stand beside it, in order.
-	home     map[string]string
-	branches map[string][]*Node
-	y        map[string]int
+	// leads are the nodes of the same cluster that a node leads to, in order; reached are those that something leads to.
+	leads   map[string][]*Node
+	reached map[string]bool
+	y       map[string]int
 }
 
 func newForest(g Graph) *forest {
-	f := &forest{nodes: map[string]*Node{}, home: map[string]string{}, branches: map[string][]*Node{}, y: map[string]int{}}
-	for _, n := range g.Nodes {
+	f := &forest{nodes: map[string]*Node{}, leads: map[string][]*Node{}, reached: map[string]bool{}, y: map[string]int{}}
+	order := map[string]int{}
+	for i, n := range g.Nodes {
 		f.nodes[n.ID] = n
+		order[n.ID] = i
 	}
-	leads := map[string][]*Node{}
 	for _, e := range g.Edges {
 		from, to := f.nodes[e.From], f.nodes[e.To]
 		if from.Cluster == to.Cluster && from.Column < to.Column {
-			leads[from.ID] = append(leads[from.ID], to)
+			f.leads[from.ID] = append(f.leads[from.ID], to)
+			f.reached[to.ID] = true
 		}
 	}
-	order := map[string]int{}
-	for i, n := range g.Nodes {
-		order[n.ID] = i
-	}
-	// Nodes are sorted by column, so that who comes first is nearest to the client.
-	for _, n := range g.Nodes {
-		branches := leads[n.ID]
-		slices.SortFunc(branches, func(a, b *Node) int { return order[a.ID] - order[b.ID] })
-		for _, to := range branches {
-			if f.home[to.ID] == "" {
-				f.home[to.ID] = n.ID
-				f.branches[n.ID] = append(f.branches[n.ID], to)
-			}
-		}
+	for _, to := range f.leads {
+		slices.SortFunc(to, func(a, b *Node) int { return order[a.ID] - order[b.ID] })
 	}
 	return f
 }
 
-// place puts a tree on the lines from row on, and returns the first line below it.
+// place puts a node, and what it leads to and has no place yet, on the lines from row on. It returns the first line below.
 func (f *forest) place(n *Node, row, top int) (next int) {
 	f.y[n.ID] = top + row*(nodeHeight+rowGap)
 	next = row
-	for _, branch := range f.branches[n.ID] {
-		next = f.place(branch, next, top)
+	for _, to := range f.leads[n.ID] {
+		if _, placed := f.y[to.ID]; !placed {
+			next = f.place(to, next, top)
+		}
 	}
 	return max(next, row+1)
 }

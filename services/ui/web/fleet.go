@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/ui/mesh"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
@@ -19,7 +21,34 @@ type Fleet struct {
 	// Clusters are sorted by name.
 	Clusters []*Cluster
 	Notice
+
+	wire  sync.Once
+	wired *mesh.Index
 }
+
+// wiring returns how the objects of the fleet fit together. It is found out when a page asks first.
+func (f *Fleet) wiring() *mesh.Index {
+	f.wire.Do(func() {
+		f.wired = mesh.New(func(yield func(mesh.Cluster) bool) {
+			for _, c := range f.Clusters {
+				rows := func(yield func(resource.Key, *view.Row) bool) {
+					for _, it := range c.Items {
+						if !yield(it.Key, &it.Row) {
+							return
+						}
+					}
+				}
+				if !yield(mesh.Cluster{Name: c.Name, Seen: c.seen(), Rows: rows}) {
+					return
+				}
+			}
+		})
+	})
+	return f.wired
+}
+
+// seen reports whether the state of a cluster is known, and nothing says that its agent is away.
+func (c *Cluster) seen() bool { return c.Known && (c.Beat.Connected() || c.Beat.Since.IsZero()) }
 
 // Cluster is one cluster of a fleet.
 type Cluster struct {

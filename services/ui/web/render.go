@@ -30,6 +30,7 @@ type region struct {
 func newRenderer(a *assets, version string, pages []*page) (*renderer, error) {
 	t := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		"asset": a.url, "num": number, "plural": plural, "moment": moment, "href": Href, "kindName": kindName, "dict": dict,
+		"add": func(a, b int) int { return a + b },
 	})
 	t, err := t.ParseFS(files, "*/*.tmpl")
 	if err != nil {

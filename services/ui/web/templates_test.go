@@ -112,9 +112,11 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		page *page
 		data []any
 	}{
-		"overview":  {overview(), []any{&overviewPage{}, shown(overview(), empty, address{}), shown(overview(), full, address{})}},
-		"clusters":  {clusters(), []any{&clustersPage{}, shown(clusters(), empty, address{}), shown(clusters(), full, address{})}},
-		"cluster":   {cluster(), []any{&clusterPage{Cluster: &Cluster{}}, shown(cluster(), full, address{ref: view.Ref{Cluster: "east"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "west"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "quiet"}})}},
+		"overview": {overview(), []any{&overviewPage{}, shown(overview(), empty, address{}), shown(overview(), full, address{})}},
+		"clusters": {clusters(), []any{&clustersPage{}, shown(clusters(), empty, address{}), shown(clusters(), full, address{})}},
+		"cluster":  {cluster(), []any{&clusterPage{Cluster: &Cluster{}}, shown(cluster(), full, address{ref: view.Ref{Cluster: "east"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "west"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "quiet"}})}},
+		"topology": {topologies(), []any{&topologyPage{}, shown(topologies(), empty, address{}), shown(topologies(), full, address{}), shown(topologies(), full, address{query: map[string][]string{"host": {"nothing"}, "idle": {"1"}}}),
+			shown(topologies(), wideFleet(60), address{}), shown(topologies(), manyClusters(), address{query: map[string][]string{"idle": {"1"}}})}},
 		"resources": {resources(), []any{&resourcesPage{}, shown(resources(), empty, address{}), shown(resources(), full, address{}), shown(resources(), full, address{query: map[string][]string{"q": {"nothing"}, "sort": {"-name"}}})}},
 		"resource": {(&Server{}).resource(), []any{
 			&resourcePage{Item: &Item{}, Cluster: &Cluster{}},
