@@ -1,0 +1,128 @@
+package mesh
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// gatewayName is the label by which Istio knows the proxies of a Gateway of Gateway API.
+const gatewayName = "gateway.networking.k8s.io/gateway-name"
+
+// Namespaces in which something can look for Pods.
+const everywhere = "*"
+
+// podsOf returns what runs in a namespace, or everywhere in the cluster, and has the labels of a selector.
+func (c *cluster) podsOf(namespace string, selector map[string]string) []*Pods {
+	var found []*Pods
+	for ns, pods := range c.pods {
+		if namespace != everywhere && ns != namespace {
+			continue
+		}
+		for _, p := range pods {
+			if includes(p.Labels, selector) {
+				found = append(found, p)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *Pods) int {
+		return strings.Compare(a.Namespace+"/"+a.Kind+"/"+a.Name, b.Namespace+"/"+b.Kind+"/"+b.Name)
+	})
+	return found
+}
+
+// Proxies returns the Pods in which the proxies of a Gateway run. Istio looks for those
+// of its own Gateways in all namespaces; those of a Gateway of Gateway API are
+// those of the Gateways that were made from it, or have its name as a label.
+func (ix *Index) Proxies(gateway *Object) []*Pods {
+	c := ix.byName[gateway.Ref.Cluster]
+	if c == nil {
+		return nil
+	}
+	if gateway.Is(GroupNetworking, "Gateway") {
+		if len(gateway.Wiring.Selector) == 0 {
+			return nil // it would be all workloads; Istio warns of it
+		}
+		return c.podsOf(everywhere, gateway.Wiring.Selector)
+	}
+	found := c.podsOf(gateway.Key.Namespace, map[string]string{gatewayName: gateway.Key.Name})
+	for _, ref := range gateway.Outputs {
+		made := ix.Object(ref)
+		if made == nil || !made.Is(GroupNetworking, "Gateway") || made.Ref.Cluster != gateway.Ref.Cluster {
+			continue
+		}
+		for _, p := range ix.Proxies(made) {
+			if !slices.Contains(found, p) {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+// Backing returns the Pods behind a Service.
+func (ix *Index) Backing(service *Object) []*Pods {
+	c := ix.byName[service.Ref.Cluster]
+	if c == nil || service.Wiring == nil || len(service.Wiring.Selector) == 0 {
+		return nil
+	}
+	return c.podsOf(service.Key.Namespace, service.Wiring.Selector)
+}
+
+// Scope says how widely a policy applies.
+type Scope string
+
+// The scopes, widest first.
+const (
+	ScopeMesh      Scope = "mesh"
+	ScopeNamespace Scope = "namespace"
+	ScopeWorkload  Scope = "workload"
+)
+
+// ScopeOf returns the scope of a policy that selects Pods.
+func (ix *Index) ScopeOf(policy *Object) Scope {
+	switch {
+	case len(policy.Wiring.Selector) > 0 || len(policy.Wiring.Targets) > 0:
+		return ScopeWorkload
+	case policy.Key.Namespace == ix.RootNamespace(policy.Ref.Cluster):
+		return ScopeMesh
+	default:
+		return ScopeNamespace
+	}
+}
+
+// Selects returns the Pods that a policy of Istio is for: those of its namespace, or of all
+// where it stands in the root namespace, that have the labels that it asks for or
+// are behind what it names.
+func (ix *Index) Selects(policy *Object) []*Pods {
+	c := ix.byName[policy.Ref.Cluster]
+	if c == nil {
+		return nil
+	}
+	if len(policy.Wiring.Targets) == 0 {
+		namespace := policy.Key.Namespace
+		if namespace == c.root {
+			namespace = everywhere
+		}
+		return c.podsOf(namespace, policy.Wiring.Selector)
+	}
+	var found []*Pods
+	for _, t := range policy.Wiring.Targets {
+		for _, p := range ix.targeted(c, policy, t) {
+			if !slices.Contains(found, p) {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+// targeted returns the proxies that see to what a policy names: those of a Gateway. Services are seen to by waypoints only.
+func (ix *Index) targeted(c *cluster, policy *Object, t view.Target) []*Pods {
+	if t.Group == resource.GatewayGroup && t.Kind == "Gateway" {
+		return c.podsOf(policy.Key.Namespace, map[string]string{gatewayName: t.Name})
+	}
+	return nil
+}
