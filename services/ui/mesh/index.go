@@ -75,14 +75,14 @@ func New(clusters iter.Seq[Cluster]) *Index {
 			}
 			return -1
 		}
-		return older(a, b)
+		return Older(a, b)
 	}
 	for _, all := range []map[string][]*Object{ix.global, ix.hosts} {
 		for _, objects := range all {
 			slices.SortFunc(objects, inForce)
 		}
 	}
-	slices.SortFunc(ix.workspaces, older)
+	slices.SortFunc(ix.workspaces, Older)
 	return ix
 }
 

@@ -107,8 +107,8 @@ func (o *Object) Gateway() bool {
 // Workload reports whether the object makes Pods.
 func (o *Object) Workload() bool { return o.Wiring != nil && len(o.Wiring.Pods) > 0 }
 
-// older orders objects as Istio does where only one can count: by age, then by name and namespace.
-func older(a, b *Object) int {
+// Older orders objects as Istio does where only one can count: by age, then by name and namespace.
+func Older(a, b *Object) int {
 	switch {
 	case a.Created != b.Created:
 		if a.Created == "" || b.Created != "" && b.Created < a.Created {

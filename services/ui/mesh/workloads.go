@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -125,4 +126,42 @@ func (ix *Index) targeted(c *cluster, policy *Object, t view.Target) []*Pods {
 		return c.podsOf(policy.Key.Namespace, map[string]string{gatewayName: t.Name})
 	}
 	return nil
+}
+
+// BehindOf returns the Services behind a GlobalService; none for any other object.
+func (ix *Index) BehindOf(o *Object) []*Object {
+	if len(o.Wiring.Services) == 0 {
+		return nil
+	}
+	return ix.Behind(o)
+}
+
+// Called returns what the host of a DestinationRule names, as "Kind namespace/name", sorted.
+func (ix *Index) Called(rule *Object) []string {
+	c := ix.byName[rule.Ref.Cluster]
+	var called []string
+	for _, host := range rule.Wiring.Hosts {
+		if suffix, wild := strings.CutPrefix(host, "*"); wild {
+			for _, o := range c.objects {
+				if (o.Is("", "Service") || o.Is(GroupNetworking, "ServiceEntry")) && strings.HasSuffix(HostOf(o), suffix) {
+					called = append(called, o.Key.Kind+" "+o.Key.Namespace+"/"+o.Key.Name)
+				}
+			}
+			continue
+		}
+		if to := ix.host(rule.Ref.Cluster, rule.Key.Namespace, host).To; to != nil {
+			called = append(called, to.Key.Kind+" "+to.Key.Namespace+"/"+to.Key.Name)
+		}
+	}
+	slices.Sort(called)
+	return slices.Compact(called)
+}
+
+// In yields the objects of a cluster, sorted by kind, namespace and name.
+func (ix *Index) In(name string) iter.Seq[*Object] {
+	c := ix.byName[name]
+	if c == nil {
+		return func(func(*Object) bool) {}
+	}
+	return slices.Values(c.objects)
 }

@@ -104,7 +104,7 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 
 // pages returns all pages. A page is listed here and nowhere else.
 func (s *Server) pages() []*page {
-	return []*page{overview(), clusters(), cluster(), resources(), s.resource(), topologies()}
+	return []*page{overview(), clusters(), cluster(), resources(), s.resource(), topologies(), policies(), policyOfRoute()}
 }
 
 func (s *Server) routes() http.Handler {

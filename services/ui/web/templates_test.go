@@ -115,6 +115,8 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		"overview": {overview(), []any{&overviewPage{}, shown(overview(), empty, address{}), shown(overview(), full, address{})}},
 		"clusters": {clusters(), []any{&clustersPage{}, shown(clusters(), empty, address{}), shown(clusters(), full, address{})}},
 		"cluster":  {cluster(), []any{&clusterPage{Cluster: &Cluster{}}, shown(cluster(), full, address{ref: view.Ref{Cluster: "east"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "west"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "quiet"}})}},
+		"policies": {policies(), []any{&policiesPage{}, shown(policies(), empty, address{}), shown(policies(), full, address{}), shown(policies(), policyFleet(t), address{query: map[string][]string{"q": {"cart"}}}), shown(policies(), policyFleet(t), address{})}},
+		"policy":   {policyOfRoute(), []any{&policyPage{}, shown(policyOfRoute(), policyFleet(t), address{ref: view.Ref{Cluster: "east", Key: policedRoute}})}},
 		"topology": {topologies(), []any{&topologyPage{}, shown(topologies(), empty, address{}), shown(topologies(), full, address{}), shown(topologies(), full, address{query: map[string][]string{"host": {"nothing"}, "idle": {"1"}}}),
 			shown(topologies(), wideFleet(60), address{}), shown(topologies(), manyClusters(), address{query: map[string][]string{"idle": {"1"}}})}},
 		"resources": {resources(), []any{&resourcesPage{}, shown(resources(), empty, address{}), shown(resources(), full, address{}), shown(resources(), full, address{query: map[string][]string{"q": {"nothing"}, "sort": {"-name"}}})}},

@@ -1,0 +1,162 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/services/ui/mesh"
+)
+
+// proxyStages are what the proxies beside Pods do with a request that comes in, in order.
+func proxyStages(ix *mesh.Index, pods []*mesh.Pods) []Stage {
+	if len(pods) == 0 {
+		return nil
+	}
+	policies := map[string][]*mesh.Object{}
+	for o := range ix.In(pods[0].Cluster) {
+		if o.Wiring.Policy == nil || o.Is(mesh.GroupNetworking, "DestinationRule") {
+			continue
+		}
+		selected := ix.Selects(o)
+		if slices.ContainsFunc(pods, func(p *mesh.Pods) bool { return slices.Contains(selected, p) }) {
+			policies[o.Key.Kind] = append(policies[o.Key.Kind], o)
+		}
+	}
+	var stages []Stage
+	add := func(title, rule, kind string, order func(a, b *mesh.Object) int, finish func([]Entry)) {
+		all := policies[kind]
+		if len(all) == 0 {
+			return
+		}
+		slices.SortFunc(all, func(a, b *mesh.Object) int { return cmp.Or(order(a, b), mesh.Older(a, b)) })
+		s := Stage{Title: title, Rule: rule}
+		for _, o := range all {
+			s.Entries = append(s.Entries, entryOf(ix, o))
+		}
+		if finish != nil {
+			finish(s.Entries)
+		}
+		stages = append(stages, s)
+	}
+	specific := func(a, b *mesh.Object) int { return rank(ix.ScopeOf(b)) - rank(ix.ScopeOf(a)) }
+	add("Mutual TLS", "The most specific decides, of one level the oldest", "PeerAuthentication", specific, peers)
+	add("Envoy filters", "All apply: lowest priority first, then the root namespace's, then the oldest", "EnvoyFilter", func(a, b *mesh.Object) int {
+		root := ix.RootNamespace(a.Ref.Cluster)
+		return cmp.Or(a.Wiring.Policy.Priority-b.Wiring.Policy.Priority, first(b.Key.Namespace == root)-first(a.Key.Namespace == root))
+	}, nil)
+	add("Wasm plugins", "All apply: by phase, highest priority first", "WasmPlugin", func(a, b *mesh.Object) int {
+		return cmp.Or(phase(a)-phase(b), b.Wiring.Policy.Priority-a.Wiring.Policy.Priority)
+	}, nil)
+	add("Tokens", "All apply together: a token of any issuer that is named is taken", "RequestAuthentication", specific, nil)
+	add("Authorization", "CUSTOM is asked first, then any DENY that matches refuses; where there is an ALLOW, one must match", "AuthorizationPolicy", func(a, b *mesh.Object) int {
+		return cmp.Or(action(a)-action(b), specific(a, b))
+	}, nil)
+	add("Telemetry", "The most specific decides, field by field", "Telemetry", specific, nil)
+	return stages
+}
+
+func first(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func rank(s mesh.Scope) int {
+	return slices.Index([]mesh.Scope{mesh.ScopeMesh, mesh.ScopeNamespace, mesh.ScopeWorkload}, s)
+}
+
+func phase(o *mesh.Object) int {
+	i := slices.Index([]string{"AUTHN", "AUTHZ", "STATS"}, o.Wiring.Policy.Phase)
+	if i < 0 {
+		return 3
+	}
+	return i
+}
+
+func action(o *mesh.Object) int {
+	return slices.Index([]string{"CUSTOM", "DENY", "ALLOW", "AUDIT"}, strings.ToUpper(o.Wiring.Policy.Action))
+}
+
+// peers marks the PeerAuthentications that do not decide. One without a mode leaves it to the next.
+func peers(entries []Entry) {
+	decided := false
+	levels := map[mesh.Scope]bool{}
+	for i := range entries {
+		e := &entries[i]
+		e.Overridden = decided || levels[e.Scope]
+		levels[e.Scope] = true
+		if !e.Overridden && e.Action != "UNSET" {
+			decided = true
+		}
+	}
+}
+
+// destinationStages are the DestinationRules by which clients in some namespaces call a backend.
+func destinationStages(ix *mesh.Index, cluster string, to *mesh.Object, clients []string) []Stage {
+	host := mesh.HostOf(to)
+	if host == "" {
+		return nil
+	}
+	root := ix.RootNamespace(cluster)
+	var stages []Stage
+	for _, client := range clients {
+		var entries []Entry
+		decided := false
+		places := []string{client, to.Key.Namespace, root}
+		if client == root {
+			places = places[1:]
+		}
+		tried := map[string]bool{}
+		for _, place := range places {
+			if tried[place] {
+				continue
+			}
+			tried[place] = true
+			rules := destinationRules(ix, cluster, place, host, client)
+			for _, o := range rules {
+				e := entryOf(ix, o)
+				e.Scope = ""
+				e.Overridden = decided || len(entries) > 0 && o.Wiring.Hosts[0] != rules[0].Wiring.Hosts[0]
+				entries = append(entries, e)
+			}
+			decided = decided || len(rules) > 0
+		}
+		if len(entries) > 0 {
+			stages = append(stages, Stage{
+				Title: "On the way, from " + client, Entries: entries,
+				Rule: "The first of the client's, the service's and the root namespace that has a rule decides, there the most specific host",
+			})
+		}
+	}
+	return stages
+}
+
+// destinationRules returns those of a namespace that are for a host and that clients see, the most specific host first.
+func destinationRules(ix *mesh.Index, cluster, namespace, host, client string) []*mesh.Object {
+	var rules []*mesh.Object
+	for o := range ix.In(cluster) {
+		if !o.Is(mesh.GroupNetworking, "DestinationRule") || o.Key.Namespace != namespace || !matchesHost(o, host) {
+			continue
+		}
+		seen := len(o.Wiring.ExportTo) == 0 || slices.Contains(o.Wiring.ExportTo, "*") || slices.Contains(o.Wiring.ExportTo, client)
+		if seen || client == namespace {
+			rules = append(rules, o)
+		}
+	}
+	slices.SortFunc(rules, func(a, b *mesh.Object) int {
+		x, y := a.Wiring.Hosts[0], b.Wiring.Hosts[0]
+		return cmp.Or(first(strings.HasPrefix(x, "*"))-first(strings.HasPrefix(y, "*")), len(y)-len(x), mesh.Older(a, b))
+	})
+	return rules
+}
+
+func matchesHost(rule *mesh.Object, host string) bool {
+	name := rule.Wiring.Hosts[0]
+	if !strings.ContainsAny(name, ".*") {
+		name += "." + rule.Key.Namespace + ".svc.cluster.local"
+	}
+	suffix, wild := strings.CutPrefix(name, "*")
+	return name == host || wild && strings.HasSuffix(host, suffix)
+}

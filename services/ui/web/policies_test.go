@@ -1,0 +1,126 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/ui/policy"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+const policedRoute = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
+
+// policyFleet is a cluster with a route, what it leads to, and policies of every kind.
+func policyFleet(t *testing.T) *Fleet {
+	t.Helper()
+	c := &Cluster{Name: "east", Cluster: view.Cluster{Known: true}}
+	for _, text := range []string{
+		`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: shop, namespace: ingress}, spec: {gatewayClassName: istio}}`,
+		`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: cart, namespace: shop}, spec: {parentRefs: [{name: shop, namespace: ingress}], hostnames: [cart.example],
+		  rules: [{name: all, filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /v2}}}], timeouts: {request: 5s}, backendRefs: [{name: cart, port: 80}, {name: gone, port: 80}]}]}}`,
+		`{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {selector: {app: cart}}}`,
+		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {template: {metadata: {labels: {app: cart}}}}}`,
+		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: proxy, namespace: ingress}, spec: {template: {metadata: {labels: {"gateway.networking.k8s.io/gateway-name": shop}}}}}`,
+		`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: mesh, namespace: istio-system}, spec: {mtls: {mode: STRICT}}}`,
+		`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, mtls: {mode: PERMISSIVE}}}`,
+		`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: allow, namespace: shop}, spec: {rules: [{}]}}`,
+		`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: istio-system}, spec: {action: DENY, rules: [{to: [{operation: {paths: [/x]}}]}]}}`,
+		`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: idle, namespace: shop}, spec: {selector: {matchLabels: {app: nobody}}}}`,
+		`{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: jwt, namespace: ingress}, spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: shop}], jwtRules: [{issuer: "https://a"}]}}`,
+		`{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: all, namespace: istio-system}, spec: {host: "*.local", trafficPolicy: {tls: {}}}}`,
+		`{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: cart, namespace: shop}, spec: {host: cart, trafficPolicy: {loadBalancer: {}}}}`,
+		`{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: late, namespace: istio-system}, spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE}}]}}`,
+		`{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: early, namespace: shop}, spec: {priority: -1, configPatches: []}}`,
+	} {
+		object, err := yaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var head struct {
+			APIVersion, Kind string
+			Metadata         struct{ Namespace, Name string }
+		}
+		if err := yaml.Unmarshal(object, &head); err != nil {
+			t.Fatal(err)
+		}
+		fact, err := view.DecodeFact("", object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, _ := view.RowOf(view.Facts{Live: &fact})
+		group := ""
+		if i := slices.Index([]byte(head.APIVersion), '/'); i > 0 {
+			group = head.APIVersion[:i]
+		}
+		key := resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
+		c.Items = append(c.Items, newItem("east", key.String(), row))
+	}
+	slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+	return &Fleet{Clusters: []*Cluster{c}}
+}
+
+func stagesOf(t *testing.T, f *Fleet) map[string][]string {
+	t.Helper()
+	data, _, err := policyOfRoute().data(context.Background(), f, address{ref: view.Ref{Cluster: "east", Key: policedRoute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := data.(*policyPage)
+	if !ok {
+		t.Fatalf("the page's data is %T", data)
+	}
+	got := map[string][]string{}
+	for _, h := range p.Hops {
+		for _, s := range h.Stages {
+			for _, e := range s.Entries {
+				text := e.Name
+				if e.Overridden {
+					text += " (off)"
+				}
+				got[h.Title+": "+s.Title] = append(got[h.Title+": "+s.Title], text)
+			}
+		}
+	}
+	return got
+}
+
+func TestPoliciesOfARouteAreInTheOrderInWhichIstioAppliesThem(t *testing.T) {
+	got := stagesOf(t, policyFleet(t))
+	const backend = "Backend Service shop/cart: "
+	for stage, want := range map[string][]string{
+		"Gateway ingress/shop: Mutual TLS":      {"istio-system/mesh"},
+		"Gateway ingress/shop: Authorization":   {"istio-system/deny"},
+		"Gateway ingress/shop: Tokens":          {"ingress/jwt"},
+		"HTTPRoute shop/cart: Rule 1, all":      {"URLRewrite", "timeout"},
+		backend + "On the way, from ingress":    {"shop/cart", "istio-system/all (off)"},
+		backend + "Mutual TLS":                  {"shop/cart", "istio-system/mesh (off)"},
+		backend + "Authorization":               {"istio-system/deny", "shop/allow"},
+		backend + "Envoy filters":               {"shop/early", "istio-system/late"},
+		"Gateway ingress/shop: Envoy filters":   {"istio-system/late"},
+		backend + "Tokens":                      nil,
+		"Backend Service shop/gone: Mutual TLS": nil,
+	} {
+		if !slices.Equal(got[stage], want) {
+			t.Errorf("%s has %v, want %v", stage, got[stage], want)
+		}
+	}
+}
+
+func TestPoliciesThatAreForNothingAreSaidToBe(t *testing.T) {
+	nothing := map[string]bool{}
+	for _, a := range policy.All(policyFleet(t).wiring()) {
+		nothing[a.Kind+" "+a.Name] = a.Nothing != ""
+	}
+	for name, want := range map[string]bool{
+		"AuthorizationPolicy idle": true, "AuthorizationPolicy allow": false, "AuthorizationPolicy deny": false,
+		"RequestAuthentication jwt": false, "DestinationRule cart": false, "DestinationRule all": false,
+	} {
+		if got, listed := nothing[name]; got != want || !listed {
+			t.Errorf("%s is for nothing: %v (listed: %v), want %v", name, got, listed, want)
+		}
+	}
+}
