@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,12 @@ import (
 // browser is a Chromium that is driven over the DevTools protocol, by the pipe
 // that --remote-debugging-pipe opens: JSON messages that end with a zero byte.
 type browser struct {
-	t       *testing.T
+	t *testing.T
+	*wire
+}
+
+// wire is the connection to a browser.
+type wire struct {
 	in      io.Writer
 	session string
 
@@ -60,7 +66,7 @@ func startBrowser(t *testing.T) *browser {
 	}
 	theirIn.Close()
 	theirOut.Close()
-	b := &browser{t: t, in: ourIn, answers: map[int]chan answer{}}
+	b := &browser{t, &wire{in: ourIn, answers: map[int]chan answer{}}}
 	read := make(chan struct{})
 	go func() { defer close(read); b.read(ourOut) }()
 	t.Cleanup(func() {
@@ -89,7 +95,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-func (b *browser) read(out io.Reader) {
+func (b *wire) read(out io.Reader) {
 	r := bufio.NewReader(out)
 	for {
 		text, err := r.ReadBytes(0)
@@ -127,6 +133,14 @@ func (b *browser) read(out io.Reader) {
 // call calls a method of the protocol and decodes its result, unless that is nil.
 func (b *browser) call(method string, params, result any) {
 	b.t.Helper()
+	if err := b.try(method, params, result); err != nil {
+		b.t.Fatalf("calling %s: %v", method, err)
+	}
+}
+
+// try is call, whose error is that of the browser.
+func (b *browser) try(method string, params, result any) error {
+	b.t.Helper()
 	wait := make(chan answer, 1)
 	b.mu.Lock()
 	b.last++
@@ -149,37 +163,46 @@ func (b *browser) call(method string, params, result any) {
 	select {
 	case a := <-wait:
 		if a.Error != nil {
-			b.t.Fatalf("calling %s: %s", method, a.Error.Message)
+			return errors.New(a.Error.Message)
 		}
-		if result != nil {
-			if err := json.Unmarshal(a.Result, result); err != nil {
-				b.t.Fatalf("calling %s: %v", method, err)
-			}
+		if result == nil {
+			return nil
 		}
+		return json.Unmarshal(a.Result, result)
 	case <-time.After(time.Minute):
-		b.t.Fatalf("calling %s: no answer", method)
+		return errors.New("no answer")
 	}
 }
 
 // eval returns the value of an expression, as JSON decoded into text.
 func (b *browser) eval(expression string) string {
 	b.t.Helper()
+	got, err := b.tryEval(expression)
+	if err != nil {
+		b.t.Fatalf("evaluating %s: %v", expression, err)
+	}
+	return got
+}
+
+// tryEval is eval, where the page may be on its way to another.
+func (b *browser) tryEval(expression string) (string, error) {
+	b.t.Helper()
 	var got struct {
 		Result           struct{ Value any }
 		ExceptionDetails *struct{ Text string }
 	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &got)
-	if got.ExceptionDetails != nil {
-		b.t.Fatalf("evaluating %s: %s", expression, got.ExceptionDetails.Text)
+	err := b.try("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &got)
+	if err == nil && got.ExceptionDetails != nil {
+		err = errors.New(got.ExceptionDetails.Text)
 	}
-	return fmt.Sprint(got.Result.Value)
+	return fmt.Sprint(got.Result.Value), err
 }
 
 // await waits until an expression is true.
 func (b *browser) await(expression string) {
 	b.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
-		if b.eval(expression) == "true" {
+		if got, err := b.tryEval(expression); err == nil && got == "true" {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -200,6 +223,20 @@ func (b *browser) open(url string) {
 func (b *browser) size(width, height int) {
 	b.t.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
+}
+
+// colours makes the page believe that the reader prefers "light" or "dark".
+func (b *browser) colours(scheme string) {
+	b.t.Helper()
+	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
+		{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"},
+	}}, nil)
+}
+
+// as is the same browser, for a subtest.
+func (b *browser) as(t *testing.T) *browser {
+	t.Helper()
+	return &browser{t: t, wire: b.wire}
 }
 
 // quiet fails the test if the page complained.

@@ -9,7 +9,7 @@ import (
 // Access is what a ui does with Redis.
 func Access() keyspace.Access {
 	access := keyspace.Access{Writes: []string{view.KindView + "/*"}, Group: materialise.Group}
-	for _, kind := range view.SourceKinds() {
+	for _, kind := range append(view.SourceKinds(), view.KindInsight) {
 		access.Reads = append(access.Reads, kind+"/*")
 	}
 	return access

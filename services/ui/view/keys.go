@@ -13,6 +13,8 @@ const (
 	KindStatus   = "status"
 	KindApplied  = "applied"
 	KindView     = "view"
+	// KindInsight is that of what is found about the fleet. Pages read it as it is.
+	KindInsight = "insight"
 )
 
 // ClustersName is the keyspace that holds one [Cluster] for each cluster.

@@ -20,6 +20,8 @@ import (
 type Fleet struct {
 	// Clusters are sorted by name.
 	Clusters []*Cluster
+	// Insights are sorted, the gravest first.
+	Insights []*Insight
 	Notice
 
 	wire  sync.Once

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"maps"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
@@ -18,12 +21,17 @@ type mirror struct {
 	log     *slog.Logger
 	store   *keyspace.Store
 	replica *keyspace.Replica[view.Record]
+	// found follows the insights.
+	found *keyspace.Replica[insight.Insight]
+	// synced is closed once the views and the insights were read.
+	synced chan struct{}
 
 	mu       sync.Mutex // guards what follows
 	clusters map[string]view.Cluster
 	items    map[string]map[string]*Item
 	sorted   map[string][]*Item // of items; a cluster whose items changed has none
 	beats    map[string]Beat
+	insights map[keyspace.Name]map[string]*Insight
 	notice   Notice
 	// healed is when Redis was last in trouble: heartbeats that it lost meanwhile may be on their way.
 	healed time.Time
@@ -37,10 +45,18 @@ func newMirror(log *slog.Logger, store *keyspace.Store) (*mirror, error) {
 	m := &mirror{
 		log: log, store: store, clusters: map[string]view.Cluster{}, items: map[string]map[string]*Item{},
 		sorted: map[string][]*Item{}, beats: map[string]Beat{}, partial: map[keyspace.Name]bool{}, moved: make(chan struct{}),
+		insights: map[keyspace.Name]map[string]*Insight{}, synced: make(chan struct{}),
 	}
 	var err error
 	m.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[view.Record]{
 		Kinds: []string{view.KindView}, Decode: view.DecodeRecord, OnChange: m.changed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.found, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[insight.Insight]{
+		Kinds: []string{view.KindInsight}, OnChange: m.foundChanged,
+		Decode: func(_ string, value []byte) (i insight.Insight, err error) { return i, json.Unmarshal(value, &i) },
 	})
 	return m, err
 }
@@ -63,6 +79,10 @@ func (m *mirror) build() *Fleet {
 		}
 		f.Clusters = append(f.Clusters, &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name], Items: m.sorted[name]})
 	}
+	for _, some := range m.insights {
+		f.Insights = slices.AppendSeq(f.Insights, maps.Values(some))
+	}
+	sortInsights(f.Insights)
 	return f
 }
 
@@ -125,16 +145,36 @@ func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole
 	delete(m.sorted, cluster)
 }
 
+// foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written again, or says that they are gone.
+func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !e.Meta.Complete {
+		return
+	}
+	now := map[string]*Insight{}
+	m.found.View(func(v keyspace.View[insight.Insight]) {
+		for key, i := range v.All(e.Name) {
+			now[key] = &Insight{Key: key, Insight: i}
+		}
+	})
+	m.insights[e.Name] = now
+	m.move()
+}
+
 // run follows until ctx ends, and looks for heartbeats at every interval.
 func (m *mirror) run(ctx context.Context, every time.Duration) error {
 	var looking sync.WaitGroup
 	defer looking.Wait()
 	looking.Go(func() {
-		select {
-		case <-m.replica.Synced():
-		case <-ctx.Done():
-			return
+		for _, synced := range []<-chan struct{}{m.replica.Synced(), m.found.Synced()} {
+			select {
+			case <-synced:
+			case <-ctx.Done():
+				return
+			}
 		}
+		close(m.synced)
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
@@ -146,7 +186,7 @@ func (m *mirror) run(ctx context.Context, every time.Duration) error {
 			}
 		}
 	})
-	return m.replica.Run(ctx)
+	return process.Together(ctx, m.replica.Run, m.found.Run)
 }
 
 // look reads the heartbeats, which make no events, and writes one: so it learns whether Redis can be read and written.

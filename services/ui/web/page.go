@@ -35,6 +35,8 @@ type address struct {
 	query url.Values
 	// ref is what the path names; its parts are empty where the path has none.
 	ref view.Ref
+	// insight is the key of the insight that the path names; empty for none.
+	insight string
 }
 
 var errNotFound = errors.New("not found")
@@ -47,7 +49,7 @@ const none = "-"
 
 // newAddress reads a request for a page.
 func newAddress(r *http.Request) (address, error) {
-	a := address{path: r.URL.EscapedPath(), query: r.URL.Query(), ref: view.Ref{Cluster: r.PathValue("cluster")}}
+	a := address{path: r.URL.EscapedPath(), query: r.URL.Query(), ref: view.Ref{Cluster: r.PathValue("cluster")}, insight: r.PathValue("insight")}
 	if kind := r.PathValue("kind"); kind != "" {
 		namespace := strings.TrimPrefix(r.PathValue("namespace"), none)
 		key, err := resource.ParseKey(kind + "/" + namespace + "/" + r.PathValue("name"))

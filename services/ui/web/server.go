@@ -104,7 +104,10 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 
 // pages returns all pages. A page is listed here and nowhere else.
 func (s *Server) pages() []*page {
-	return []*page{overview(), clusters(), cluster(), resources(), s.resource(), topologies(), policies(), policyOfRoute()}
+	return []*page{
+		overview(), clusters(), cluster(), resources(), s.resource(), topologies(), policies(), policyOfRoute(),
+		insights(), insightDetail(),
+	}
 }
 
 func (s *Server) routes() http.Handler {
@@ -151,7 +154,7 @@ func (s *Server) whenSynced(next http.HandlerFunc) http.HandlerFunc {
 	const patience = 3 * time.Second
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case <-s.mirror.replica.Synced():
+		case <-s.mirror.synced:
 			next(w, r)
 		case <-time.After(patience):
 			w.Header().Set("Retry-After", "2")
@@ -167,7 +170,7 @@ func (s *Server) whenSynced(next http.HandlerFunc) http.HandlerFunc {
 // Ready returns an error while the server has no picture of the fleet yet.
 func (s *Server) Ready(context.Context) error {
 	select {
-	case <-s.mirror.replica.Synced():
+	case <-s.mirror.synced:
 		return nil
 	default:
 		return errors.New("the views have not been read yet")

@@ -3,6 +3,8 @@ package web
 import (
 	"html/template"
 	"strconv"
+
+	"github.com/meshweir/meshweir/schemas/insight"
 )
 
 // section is what a page belongs to, and an entry of the side navigation.
@@ -21,7 +23,7 @@ func sections() []section {
 		{"Topology", "topology", "/topology", nil},
 		{"Policies", "policies", "/policies", nil},
 		{"Pipeline", "pipeline", "/pipeline", nil},
-		{"Insights", "insights", "/insights", nil},
+		{"Insights", "insights", "/insights", insightsBadge},
 	}
 }
 
@@ -131,6 +133,26 @@ func resourcesBadge(f *Fleet) badge {
 		n += len(c.Items)
 	}
 	return badge{Text: countOf(n), Means: "in all"}
+}
+
+// insightsBadge counts the insights that ask for somebody; the worst decides its tone.
+func insightsBadge(f *Fleet) badge {
+	var b badge
+	n := 0
+	for _, i := range f.Insights {
+		if i.Muted() || i.Severity == insight.Info {
+			continue
+		}
+		n++
+		if i.Severity == insight.Error {
+			b.Tone = "error"
+		}
+	}
+	if n > 0 && b.Tone == "" {
+		b.Tone = "warning"
+	}
+	b.Text, b.Means = countOf(n), "open"
+	return b
 }
 
 // countOf writes a count; none is no text.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -68,7 +70,29 @@ func fullFleet() *Fleet {
 		slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
 		f.Clusters = append(f.Clusters, c)
 	}
+	for key, severity := range map[string]insight.Severity{
+		"CFG0101/west/VirtualService.networking.istio.io/ingress/cart#a b": insight.Error, "SEC0103/fleet": insight.Info, "HLT0102/west": insight.Warning,
+	} {
+		f.Insights = append(f.Insights, fullInsight(key, severity, at))
+	}
+	sortInsights(f.Insights)
 	return f
+}
+
+// fullInsight has everything that an insight can say.
+func fullInsight(key string, severity insight.Severity, at time.Time) *Insight {
+	cluster := insight.Ref{Cluster: "west"}
+	object := insight.Ref{Cluster: "west", Object: "VirtualService.networking.istio.io/ingress/cart"}
+	i := &Insight{Key: key, Insight: insight.Insight{
+		Code: key[:7], Severity: severity, Title: "A title", Summary: "A summary.", FirstSeen: at, LastChanged: at, Closes: "When it is mended.",
+		Target: object, Also: []insight.Ref{cluster, {}, {Cluster: "gone", Object: "A/b/c"}},
+		Evidence:    []insight.Evidence{{Says: "It says so.", Source: object, Field: "spec.hosts[0]", Value: "<x>"}, {Says: "It is silent.", Source: cluster}},
+		Remediation: []insight.Step{{Do: "Mend it.", Commands: []string{"kubectl get <x>", "true"}}, {Do: "Wait."}},
+	}}
+	if severity == insight.Info {
+		i.Target, i.MutedBy, i.Unknown = insight.Ref{}, &object, "the cluster is away"
+	}
+	return i
 }
 
 func testRenderer(t *testing.T) (*renderer, *assets) {
@@ -96,7 +120,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 			t.Fatalf("no item %s", key)
 		}
 		return &resourcePage{
-			Notice: full.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster),
+			Notice: full.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster), Insights: full.insightsOf(it.Ref),
 			Sources: links(full, it.Sources), Outputs: links(full, it.Outputs), From: "snapshot/east", At: "1-a/2", Lines: lines,
 		}
 	}
@@ -120,6 +144,8 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		"topology": {topologies(), []any{&topologyPage{}, shown(topologies(), empty, address{}), shown(topologies(), full, address{}), shown(topologies(), full, address{query: map[string][]string{"host": {"nothing"}, "idle": {"1"}}}),
 			shown(topologies(), wideFleet(60), address{}), shown(topologies(), manyClusters(), address{query: map[string][]string{"idle": {"1"}}})}},
 		"resources": {resources(), []any{&resourcesPage{}, shown(resources(), empty, address{}), shown(resources(), full, address{}), shown(resources(), full, address{query: map[string][]string{"q": {"nothing"}, "sort": {"-name"}}})}},
+		"insights":  {insights(), []any{&insightsPage{}, shown(insights(), empty, address{}), shown(insights(), full, address{query: url.Values{"muted": {"true"}}}), shown(insights(), full, address{query: url.Values{"code": {"NONE"}}})}},
+		"insight":   {insightDetail(), []any{&insightPage{Insight: &Insight{}, fleet: empty}, shown(insightDetail(), full, address{insight: full.Insights[0].Key}), shown(insightDetail(), full, address{insight: "SEC0103/fleet"})}},
 		"resource": {(&Server{}).resource(), []any{
 			&resourcePage{Item: &Item{}, Cluster: &Cluster{}},
 			item("east:HTTPRoute.gateway.networking.k8s.io/shop/cart"), item("west:VirtualService.networking.istio.io/ingress/cart"), item("east:Namespace//shop"),

@@ -1,0 +1,96 @@
+package ui_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// screen is a page as somebody looks at it.
+type screen struct {
+	name string
+	// path is its address, says a text that it shows.
+	path, says string
+}
+
+// screens returns what TestScreens looks at. A new page needs a line here and nothing else.
+func screens() []screen {
+	return []screen{
+		{"overview", "/", "west"},
+		{"clusters", "/clusters", "west"},
+		{"cluster", "/clusters/east", "uid-east"},
+		{"resources", "/resources?q=service-00", "service-001"},
+		{"resources, nothing found", "/resources?q=nothing-like-it", "Nothing matches"},
+		{"resource written by hand", "/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart", "cart.example"},
+		{"resource written by Meshweir", "/resources/west/VirtualService.networking.istio.io/ingress/cart", "Written by Meshweir"},
+		{"insights", "/insights", "exists nowhere"},
+		{"insight", "/insights/CFG0101/west/VirtualService.networking.istio.io/ingress/cart%23reviews", "kubectl get services"},
+		{"nothing there", "/clusters/nowhere", "There is nothing here"},
+	}
+}
+
+// TestScreens looks at every screen at the widths of a telephone and of a desk, in light and in dark colours: nothing reaches
+// beyond the screen, the console stays empty, and axe finds nothing that keeps people out.
+func TestScreens(t *testing.T) {
+	f := newFleet(t)
+	b := startBrowser(t)
+	axe := readAxe(t)
+	for _, s := range screens() {
+		t.Run(s.name, func(t *testing.T) {
+			b := b.as(t)
+			b.open(f.url + s.path)
+			b.await(`document.body.innerText.includes(` + fmt.Sprintf("%q", s.says) + `)`)
+			b.await(`["on", undefined].includes(document.getElementById("live-state")?.dataset.state)`)
+			b.eval(axe + "; true")
+			for _, width := range []int{390, 1440} {
+				b.size(width, 900)
+				if got := b.eval(`document.documentElement.scrollWidth <= innerWidth`); got != "true" {
+					t.Errorf("it is wider than a screen of %d px", width)
+				}
+				for _, colours := range []string{"light", "dark"} {
+					b.colours(colours)
+					for _, violation := range b.axe() {
+						t.Errorf("at %d px, %s: %s", width, colours, violation)
+					}
+				}
+			}
+			if strings.HasPrefix(s.name, "nothing there") {
+				return // the console names every answer that is an error
+			}
+			b.quiet()
+		})
+	}
+}
+
+// readAxe returns axe-core, which is as its README says.
+func readAxe(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile("testdata/axe/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("testdata/axe/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(script); !strings.Contains(string(readme), hex.EncodeToString(sum[:])) {
+		t.Fatalf("axe.min.js, SHA-256 %x, is not as its README says", sum)
+	}
+	return string(script)
+}
+
+// axe returns what axe, which the page has, finds: for each rule and element a line.
+func (b *browser) axe() []string {
+	b.t.Helper()
+	var found []string
+	text := b.eval(`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(
+		r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary))))`)
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		b.t.Fatalf("reading what axe found: %v: %s", err, text)
+	}
+	return found
+}
