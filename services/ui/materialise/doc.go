@@ -10,4 +10,7 @@
 // it and flushes what then differs, with the positions of the inputs that it was
 // computed from. On start and every now and then a pass compares everything
 // with what Redis holds. At rest nothing is written.
+//
+// Beside this a historian notes what became of objects, in view/history.<cluster>: no state
+// that others depend on, and so written apart from the passes, a little later.
 package materialise

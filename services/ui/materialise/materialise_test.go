@@ -137,7 +137,7 @@ func (w *world) stored() records {
 	all := records{}
 	w.views.View(func(v keyspace.View[view.Record]) {
 		for _, name := range v.Names() {
-			if v.Meta(name).Exists() {
+			if _, past := view.ClusterOfHistory(name); !past && v.Meta(name).Exists() {
 				all[name] = maps.Collect(v.All(name))
 			}
 		}
@@ -231,6 +231,9 @@ func (w *world) viewPositions() map[keyspace.Name]string {
 	}
 	at := map[keyspace.Name]string{}
 	for _, name := range names {
+		if _, past := view.ClusterOfHistory(name); past {
+			continue // it is written apart from the views
+		}
 		meta, err := w.store.Meta(w.t.Context(), name)
 		if err != nil {
 			w.t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -35,13 +36,14 @@ type Materialiser struct {
 	replica *keyspace.Replica[view.Fact]
 	worker  *work.Worker
 	board   *board
+	history *historian
 	// remembered is set once the stored clusters were read; it belongs to the pass.
 	remembered bool
 }
 
 // New returns a materialiser that works once Run runs. The clients stay the caller's to close.
 func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Config) (*Materialiser, error) {
-	m := &Materialiser{log: log, store: store, board: newBoard(log, store)}
+	m := &Materialiser{log: log, store: store, board: newBoard(log, store), history: newHistorian(log, store)}
 	var err error
 	m.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[view.Fact]{
 		Kinds: view.SourceKinds(), Decode: view.DecodeFact, OnChange: m.changed,
@@ -59,12 +61,15 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 }
 
 // Run materialises until ctx ends. Redis may come and go.
-func (m *Materialiser) Run(ctx context.Context) error { return m.worker.Run(ctx) }
+func (m *Materialiser) Run(ctx context.Context) error {
+	return process.Together(ctx, m.worker.Run, m.history.run)
+}
 
 // changed notes what a step of a followed keyspace makes dirty. What no event
 // tells of, a keyspace that vanished or was listed again, asks for a pass itself.
 func (m *Materialiser) changed(e keyspace.Event[view.Fact]) {
 	m.board.mark(e)
+	m.history.note(e)
 	m.worker.Note(e.Causes...)
 	if e.Relisted != "" {
 		m.worker.Ask(e.Causes...)

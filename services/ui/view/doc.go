@@ -5,8 +5,9 @@
 //
 //	view/clusters            one [Cluster] for each cluster, under its name
 //	view/resources.<cluster> one [Row] for each object of a cluster, under its key
+//	view/history.<cluster>   one [History] for each object that changed of late, under its key
 //
-// Both are of the one type [Record], so that one replica follows them all. A row
+// All are of the one type [Record], so that one replica follows them all. A row
 // is small: names, conditions, what became of an output, its lineage (what
 // it was made from, what was made from it) and its [Wiring] (what it says of
 // traffic, from which packages mesh, topology and policy make their pictures of the

@@ -17,11 +17,13 @@ const maxMessage = 1 << 10
 // fields are set depends on the kind: an object (snapshot, output), a status or
 // a result (applied).
 type Fact struct {
-	Managed  bool
-	File     string
-	Created  string
-	Labels   map[string]string
-	Detail   string
+	Managed bool
+	File    string
+	Created string
+	Labels  map[string]string
+	Detail  string
+	// Spec is kept of what people configure traffic with, to say which field changed.
+	Spec     json.RawMessage
 	Sources  []Ref
 	Manifest *internalv1.ManifestProblemSpec
 	Wiring   *Wiring
@@ -82,6 +84,9 @@ func objectFact(s shape) (Fact, error) {
 	if s.Kind == "ConfigMap" {
 		f.Wiring = meshWiring(s.Data)
 	}
+	if configures(s.APIVersion, s.Kind) {
+		f.Spec = s.Spec
+	}
 	if s.APIVersion == internalv1.APIVersion && s.Kind == internalv1.KindManifestProblem {
 		f.Manifest = &internalv1.ManifestProblemSpec{}
 		if err := json.Unmarshal(s.Spec, f.Manifest); err != nil {
@@ -91,6 +96,12 @@ func objectFact(s shape) (Fact, error) {
 		f.File = f.Manifest.File
 	}
 	return f, nil
+}
+
+// configures reports whether objects of a kind are what people configure traffic with.
+func configures(apiVersion, kind string) bool {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	return group == "gateway.networking.k8s.io" || group == "meshweir.io" || strings.HasSuffix(group, ".istio.io") || apiVersion == "v1" && kind == "Service"
 }
 
 func parseSources(annotation string) []Ref {

@@ -20,7 +20,10 @@ const (
 // ClustersName is the keyspace that holds one [Cluster] for each cluster.
 const ClustersName keyspace.Name = KindView + "/clusters"
 
-const resourcesPrefix = "resources."
+const (
+	resourcesPrefix = "resources."
+	historyPrefix   = "history."
+)
 
 // SourceKinds returns the kinds of the keyspaces that views are made from.
 func SourceKinds() []string { return []string{KindSnapshot, KindOutput, KindStatus, KindApplied} }
@@ -36,6 +39,19 @@ func ClusterOfResources(name keyspace.Name) (cluster string, ok bool) {
 		return "", false
 	}
 	return strings.CutPrefix(name.Instance(), resourcesPrefix)
+}
+
+// HistoryName names the keyspace that holds the histories of the objects of a cluster.
+func HistoryName(cluster string) (keyspace.Name, error) {
+	return keyspace.NewName(KindView, historyPrefix+cluster)
+}
+
+// ClusterOfHistory returns the cluster whose histories a keyspace holds.
+func ClusterOfHistory(name keyspace.Name) (cluster string, ok bool) {
+	if name.Kind() != KindView {
+		return "", false
+	}
+	return strings.CutPrefix(name.Instance(), historyPrefix)
 }
 
 // SourceName names a keyspace that views are made from. The cluster is one that

@@ -14,6 +14,7 @@ import (
 type Record struct {
 	Cluster *Cluster `json:"cluster,omitempty"`
 	Row     *Row     `json:"row,omitempty"`
+	History *History `json:"history,omitempty"`
 }
 
 // Encode returns the record as it is stored. Equal records are equal bytes.
@@ -31,8 +32,14 @@ func DecodeRecord(_ string, value []byte) (Record, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return Record{}, fmt.Errorf("decoding a record of a view: %w", err)
 	}
-	if (r.Cluster == nil) == (r.Row == nil) {
-		return Record{}, errors.New("decoding a record of a view: it is neither a cluster nor a row")
+	set := 0
+	for _, is := range []bool{r.Cluster != nil, r.Row != nil, r.History != nil} {
+		if is {
+			set++
+		}
+	}
+	if set != 1 {
+		return Record{}, errors.New("decoding a record of a view: it is not one of a cluster, a row and a history")
 	}
 	return r, nil
 }
