@@ -32,7 +32,9 @@ type mirror struct {
 	sorted   map[string][]*Item // of items; a cluster whose items changed has none
 	beats    map[string]Beat
 	insights map[keyspace.Name]map[string]*Insight
-	notice   Notice
+	// histories are of clusters; the map of a cluster is replaced, and not changed, since fleets have it.
+	histories map[string]map[string]view.History
+	notice    Notice
 	// healed is when Redis was last in trouble: heartbeats that it lost meanwhile may be on their way.
 	healed time.Time
 	// partial holds the views that were seen incomplete: what they dropped may come back.
@@ -46,6 +48,7 @@ func newMirror(log *slog.Logger, store *keyspace.Store) (*mirror, error) {
 		log: log, store: store, clusters: map[string]view.Cluster{}, items: map[string]map[string]*Item{},
 		sorted: map[string][]*Item{}, beats: map[string]Beat{}, partial: map[keyspace.Name]bool{}, moved: make(chan struct{}),
 		insights: map[keyspace.Name]map[string]*Insight{}, synced: make(chan struct{}),
+		histories: map[string]map[string]view.History{},
 	}
 	var err error
 	m.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[view.Record]{
@@ -72,7 +75,7 @@ func (m *mirror) fleet() (*Fleet, <-chan struct{}) {
 }
 
 func (m *mirror) build() *Fleet {
-	f := &Fleet{Notice: m.notice}
+	f := &Fleet{Notice: m.notice, Histories: maps.Clone(m.histories)}
 	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
 		if m.sorted[name] == nil {
 			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
@@ -107,6 +110,8 @@ func (m *mirror) changed(e keyspace.Event[view.Record]) {
 		m.changeClusters(e, whole)
 	} else if cluster, ok := view.ClusterOfResources(e.Name); ok {
 		m.changeRows(cluster, e, whole)
+	} else if cluster, ok := view.ClusterOfHistory(e.Name); ok {
+		m.changeHistories(cluster, e)
 	}
 	m.move()
 }
@@ -160,6 +165,25 @@ func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
 	})
 	m.insights[e.Name] = now
 	m.move()
+}
+
+// changeHistories takes what became of objects. The past of a keyspace that vanished stays.
+func (m *mirror) changeHistories(cluster string, e keyspace.Event[view.Record]) {
+	if !e.Meta.Complete {
+		return
+	}
+	next := maps.Clone(m.histories[cluster])
+	if next == nil {
+		next = map[string]view.History{}
+	}
+	for _, c := range e.Changes {
+		if c.HasNew && c.New.History != nil {
+			next[c.Key] = *c.New.History
+		} else {
+			delete(next, c.Key)
+		}
+	}
+	m.histories[cluster] = next
 }
 
 // run follows until ctx ends, and looks for heartbeats at every interval.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -24,6 +25,13 @@ type overviewPage struct {
 	Problems []Finding `json:"problems"`
 	// More counts the problems beyond those.
 	More int `json:"more"`
+	// Insights are the gravest that nobody muted, MoreInsights counts the others. The counts are by severity.
+	Insights     []*Insight `json:"insights"`
+	MoreInsights int        `json:"moreInsights"`
+	Severe       int        `json:"insightErrors"`
+	Risky        int        `json:"insightWarnings"`
+	// Recent are the newest changes of the fleet.
+	Recent []Past `json:"recent"`
 }
 
 // Finding is a problem and the object that has it.
@@ -38,9 +46,12 @@ type Finding struct {
 // maxFindings caps the problems on an overview; the list of resources has all.
 const maxFindings = 50
 
+// maxInsights caps the insights on a page that is about something else.
+const maxInsights = 6
+
 func overview() *page {
 	return &page{
-		name: "overview", section: "Overview", pattern: "/{$}", regions: []string{"notice", "totals", "clusters", "problems"},
+		name: "overview", section: "Overview", pattern: "/{$}", regions: []string{"notice", "totals", "insights", "clusters", "recent", "problems"},
 		data: func(_ context.Context, f *Fleet, _ address) (any, string, error) {
 			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters}
 			for _, c := range f.Clusters {
@@ -62,6 +73,18 @@ func overview() *page {
 				}
 			}
 			p.Problems, p.More = findings(f.Clusters, maxFindings)
+			open := f.insightsWhere(func(i *Insight) bool { return !i.Muted() })
+			for _, i := range open {
+				switch i.Severity {
+				case insight.Error:
+					p.Severe++
+				case insight.Warning:
+					p.Risky++
+				}
+			}
+			p.Insights = open[:min(len(open), maxInsights)]
+			p.MoreInsights = len(open) - len(p.Insights)
+			p.Recent = f.recent(f.Clusters, maxRecent)
 			return p, "Overview", nil
 		},
 	}

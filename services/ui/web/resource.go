@@ -22,6 +22,8 @@ type resourcePage struct {
 	Cluster *Cluster       `json:"-"`
 	// Insights are those in which the object takes part.
 	Insights []*Insight `json:"insights,omitempty"`
+	// History is what became of the object, the newest first.
+	History []Past `json:"history,omitempty"`
 	// Sources and Outputs are the two sides of the lineage.
 	Sources []Link `json:"sources,omitempty"`
 	Outputs []Link `json:"outputs,omitempty"`
@@ -48,14 +50,14 @@ type Link struct {
 func (s *Server) resource() *page {
 	return &page{
 		name: "resource", section: "Resources", pattern: "/resources/{cluster}/{kind}/{namespace}/{name}",
-		regions: []string{"notice", "head", "insights", "lineage", "conditions", "facts", "body"},
+		regions: []string{"notice", "head", "insights", "lineage", "conditions", "facts", "body", "history"},
 		data: func(ctx context.Context, f *Fleet, a address) (any, string, error) {
 			it := f.item(a.ref)
 			if it == nil {
 				return nil, "", errNotFound
 			}
 			p := &resourcePage{
-				Notice: f.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster), Insights: f.insightsOf(it.Ref),
+				Notice: f.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster), Insights: f.insightsOf(it.Ref), History: f.history(it.Ref),
 				Sources: links(f, it.Sources), Outputs: links(f, it.Outputs),
 			}
 			if it.Place != view.PlaceGone {

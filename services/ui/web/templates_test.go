@@ -76,6 +76,7 @@ func fullFleet() *Fleet {
 		f.Insights = append(f.Insights, fullInsight(key, severity, at))
 	}
 	sortInsights(f.Insights)
+	f.Histories = fullHistories(at)
 	return f
 }
 
@@ -120,7 +121,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 			t.Fatalf("no item %s", key)
 		}
 		return &resourcePage{
-			Notice: full.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster), Insights: full.insightsOf(it.Ref),
+			Notice: full.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: full.cluster(it.Ref.Cluster), Insights: full.insightsOf(it.Ref), History: full.history(it.Ref),
 			Sources: links(full, it.Sources), Outputs: links(full, it.Outputs), From: "snapshot/east", At: "1-a/2", Lines: lines,
 		}
 	}
