@@ -3,7 +3,7 @@
 //
 // Insights are the values, as JSON, of the keyspaces insight/<cluster> (what is about an object of that cluster) and
 // insight/fleet (what is about a cluster as a whole, or several). A value's key says what it is about, and stays the
-// same while it is open: "CFG0101/east/VirtualService.networking.istio.io/shop/web#reviews". An insight that no longer holds
+// same while it is open: "CFG0101/east/VirtualService.networking.istio.io/shop/web#reviews.shop.svc.cluster.local". An insight that no longer holds
 // is deleted: what is stored is what is so.
 package insight
 

@@ -1,5 +1,7 @@
 package internalv1
 
+import "time"
+
 // Result says what became of one object of an output.
 type Result string
 
@@ -32,4 +34,19 @@ type Applied struct {
 	Output string `json:"output,omitempty"`
 	// Hash is the hash of the content that was applied, in hexadecimal; empty when nothing was.
 	Hash string `json:"hash,omitempty"`
+	// Drift says that somebody changed the object again and again; nil while nobody did.
+	Drift *Drift `json:"drift,omitempty"`
+}
+
+// Drift counts how often an object was applied again because somebody had changed or deleted it. It begins anew when that was not
+// so for an hour, and when the agent starts.
+type Drift struct {
+	// Times is how often, from First to Last.
+	Times int       `json:"times"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// By are the field managers that the API server named as the last to change the object, sorted; none where nobody tells.
+	By []string `json:"by,omitempty"`
+	// Fields are paths of fields that had another value than the output wants, sorted, a few at most: "spec.http[0].timeout".
+	Fields []string `json:"fields,omitempty"`
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
 	"github.com/meshweir/meshweir/services/ui"
 )
@@ -107,6 +108,20 @@ func Translator(ctx context.Context, env process.Env, redis Redis, cfg translato
 		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
 	}
 	return run(ctx, env, base, strings.TrimSpace("translator "+cfg.Consumer), s)
+}
+
+// Insights runs the service that finds what is wrong until ctx ends.
+func Insights(ctx context.Context, env process.Env, redis Redis, cfg insights.Config) error {
+	base, err := redis.open(env, redisconn.Control, "insights", insights.Access())
+	if err != nil {
+		return err
+	}
+	cfg.Tracer, cfg.Meter = env.Telemetry.Tracer(), env.Telemetry.Meter()
+	s, err := insights.New(env.Log, base.Store, base.Clients(), cfg)
+	if err != nil {
+		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
+	}
+	return run(ctx, env, base, "insights", s)
 }
 
 // UI runs a dashboard until ctx ends.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
 	"github.com/meshweir/meshweir/services/ui"
 )
@@ -28,7 +29,7 @@ func Users(clusters ...string) ([]User, error) {
 	for _, s := range []struct {
 		name   string
 		access keyspace.Access
-	}{{"translator", translator.Access()}, {"ui", ui.Access()}} {
+	}{{"translator", translator.Access()}, {"insights", insights.Access()}, {"ui", ui.Access()}} {
 		if err := add(s.name, s.access); err != nil {
 			return nil, fmt.Errorf("making the Redis user of %s: %w", s.name, err)
 		}

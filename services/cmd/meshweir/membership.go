@@ -11,6 +11,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
 )
 
@@ -64,8 +65,12 @@ func deregister(ctx context.Context, store *keyspace.Store, name string, force b
 		return nil, fmt.Errorf("%q is deregistered, and its agent is not shut out: %w", name, err)
 	}
 	// The snapshot first: nobody can write an output without it.
-	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind} {
-		if err := store.Drop(ctx, keyspace.Name(kind+"/"+name)); err != nil {
+	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind, insights.Kind} {
+		of := keyspace.Name(kind + "/" + name)
+		if of == insights.FleetName { // of a cluster of that name: what is said of it closes by itself
+			continue
+		}
+		if err := store.Drop(ctx, of); err != nil {
 			return nil, fmt.Errorf("%q is deregistered, and what is known of it is not all dropped: %w; give the command again", name, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/telemetry"
 	"github.com/meshweir/meshweir/services/agent"
 	"github.com/meshweir/meshweir/services/cmd/launch"
+	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
 	"github.com/meshweir/meshweir/services/ui"
 )
@@ -141,6 +142,9 @@ func (u up) services(ctx context.Context, env process.Env) (runs []func(context.
 			return launch.Translator(ctx, env, u.redis, translator.Config{Consumer: name})
 		})
 	}
+	add("insights", func(ctx context.Context, env process.Env) error {
+		return launch.Insights(ctx, env, u.redis, insights.Config{})
+	})
 	add("ui", func(ctx context.Context, env process.Env) error {
 		return launch.UI(ctx, env, u.redis, ui.Config{Listener: u.listener})
 	})
@@ -223,7 +227,7 @@ func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx cont
 func (u up) greet(ctx context.Context, env process.Env, clusters []string) error {
 	ready := time.NewTicker(50 * time.Millisecond)
 	defer ready.Stop()
-	for want := len(clusters) + u.translators + 1; ; {
+	for want := len(clusters) + u.translators + 2; ; {
 		if states, ok := env.Health.Ready(ctx); ok && len(states) >= want {
 			break
 		}

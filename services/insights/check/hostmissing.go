@@ -1,0 +1,333 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/insights/fleet"
+)
+
+// hostMissing is CFG0101. What Meshweir wrote is judged by the routes that it was made from.
+func hostMissing(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
+	var result Result
+	for _, d := range destinations(r, subject) {
+		finding, doubt := d.judge(r, subject)
+		switch {
+		case doubt != "":
+			result.Doubts = append(result.Doubts, Doubt{Target: subject, Detail: d.detail(), Why: doubt})
+		case finding != nil:
+			result.Found = append(result.Found, *finding)
+		}
+	}
+	return result
+}
+
+// destination is a host, or a GlobalService, that a subject leads to, at one or more fields.
+type destination struct {
+	// name is what a text calls it.
+	name string
+	// host is the full host; empty for a GlobalService, whose namespace/name is global.
+	host, global string
+	fields       []field
+	// clients are who must see the host.
+	clients audience
+}
+
+// field is one field that names a destination, and what stands there.
+type field struct{ path, value string }
+
+// detail tells the destinations of a subject apart.
+func (d *destination) detail() string {
+	if d.global != "" {
+		return "GlobalService/" + d.global
+	}
+	return d.host
+}
+
+func (d *destination) isService() bool { return strings.HasSuffix(d.host, ".svc.cluster.local") }
+
+// destinations returns where the subject leads, each once, in the order of its fields.
+func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
+	var all []*destination
+	byName := map[string]*destination{}
+	add := func(d destination, at field) {
+		known := byName[d.detail()]
+		if known == nil {
+			known = &d
+			byName[d.detail()] = known
+			all = append(all, known)
+		}
+		known.fields = append(known.fields, at)
+	}
+	if subject.Key.Kind == "VirtualService" {
+		v := fleet.Get[fleet.VirtualService](r, subject)
+		if v == nil || v.Managed() {
+			return nil
+		}
+		legs(v, func(host, path string) {
+			add(destination{name: host, host: fullHost(host, subject.Key.Namespace)}, field{path, host})
+		})
+		if len(all) > 0 {
+			to := clients(r, subject, v, defaultsOf(r, subject.Cluster))
+			for _, d := range all {
+				d.clients = to
+			}
+		}
+		return all
+	}
+	if route := fleet.Get[fleet.Route](r, subject); route != nil {
+		backends(route, func(b fleet.Backend, path string) {
+			if d, ok := backend(b, subject.Key.Namespace); ok {
+				add(d, field{path, b.Name})
+			}
+		})
+	}
+	return all
+}
+
+// legs calls add for each destination of a VirtualService.
+func legs(v *fleet.VirtualService, add func(host, path string)) {
+	named := func(host, path string) {
+		if host != "" { // which Istio refuses
+			add(host, path)
+		}
+	}
+	each := func(kind string, i int, legs []fleet.Leg) {
+		for j, leg := range legs {
+			named(leg.Destination.Host, fmt.Sprintf("spec.%s[%d].route[%d].destination.host", kind, i, j))
+		}
+	}
+	for i, h := range v.Spec.HTTP {
+		each("http", i, h.Route)
+		if h.Mirror != nil {
+			named(h.Mirror.Host, fmt.Sprintf("spec.http[%d].mirror.host", i))
+		}
+		for j, m := range h.Mirrors {
+			named(m.Destination.Host, fmt.Sprintf("spec.http[%d].mirrors[%d].destination.host", i, j))
+		}
+	}
+	for i, t := range v.Spec.TLS {
+		each("tls", i, t.Route)
+	}
+	for i, t := range v.Spec.TCP {
+		each("tcp", i, t.Route)
+	}
+}
+
+func backends(route *fleet.Route, add func(b fleet.Backend, path string)) {
+	for i, rule := range route.Spec.Rules {
+		for j, b := range rule.BackendRefs {
+			add(b, fmt.Sprintf("spec.rules[%d].backendRefs[%d].name", i, j))
+		}
+		for j, f := range rule.Filters {
+			if f.RequestMirror != nil {
+				add(f.RequestMirror.BackendRef, fmt.Sprintf("spec.rules[%d].filters[%d].requestMirror.backendRef.name", i, j))
+			}
+		}
+	}
+}
+
+// backend reads a backendRef. ok is false for kinds of which a snapshot does not tell whether they exist.
+func backend(b fleet.Backend, namespace string) (d destination, ok bool) {
+	group, kind := "", "Service"
+	if b.Group != nil {
+		group = *b.Group
+	}
+	if b.Kind != nil {
+		kind = *b.Kind
+	}
+	if b.Namespace != nil {
+		namespace = *b.Namespace
+	}
+	anybody := audience{all: true}
+	switch {
+	case group == "" && kind == "Service":
+		return destination{name: serviceName(namespace, b.Name), host: fleet.ServiceHost(namespace, b.Name), clients: anybody}, true
+	case group == "networking.istio.io" && kind == "Hostname":
+		return destination{name: b.Name, host: b.Name, clients: anybody}, true
+	case group == resource.Group && kind == "GlobalService":
+		return destination{name: "GlobalService " + namespace + "/" + b.Name, global: namespace + "/" + b.Name}, true
+	default:
+		return destination{}, false
+	}
+}
+
+// serviceName names a Service in a text.
+func serviceName(namespace, name string) string { return "Service " + namespace + "/" + name }
+
+// fullHost is what Istio makes of a host in a namespace: a name without a dot is that of a Service there.
+func fullHost(host, namespace string) string {
+	if strings.Contains(host, ".") || strings.HasPrefix(host, "*") {
+		return host
+	}
+	return fleet.ServiceHost(namespace, host)
+}
+
+// judge returns a finding, or why it cannot be made or denied, or neither: the destination exists.
+func (d *destination) judge(r *fleet.Reader, subject fleet.Ref) (finding *Finding, doubt string) {
+	var hidden, elsewhere []fleet.Ref
+	if d.global != "" {
+		if len(r.Find(fleet.ByFleetName, "", d.global)) > 0 {
+			return nil, ""
+		}
+	} else {
+		var exists bool
+		if hidden, exists = d.here(r, subject.Cluster); exists {
+			return nil, ""
+		}
+		for _, ref := range r.Find(fleet.ByFleetHost, "", d.host) {
+			switch {
+			case ref.Key.Kind == "ServiceEntry" && ref.Cluster != subject.Cluster:
+				elsewhere = append(elsewhere, ref)
+			case ref.Key.Kind == "GlobalService", ref.Key.Kind == "Service" && ref.Cluster != subject.Cluster:
+				return nil, ""
+			}
+		}
+	}
+	kind := fleet.GlobalServices
+	if d.isService() {
+		kind = fleet.Services
+	}
+	if d.global == "" {
+		if why := r.Unknown(subject.Cluster, fleet.Services, fleet.ServiceEntries); why != "" {
+			return nil, why
+		}
+	}
+	looked := r.Expected()
+	for _, cluster := range looked {
+		if why := r.Unknown(cluster, kind); why != "" {
+			return nil, why
+		}
+	}
+	f := &Finding{Target: subject, Detail: d.detail()}
+	for _, at := range d.fields {
+		f.Evidence = append(f.Evidence, insight.Evidence{Says: "the route leads there", Source: subject.Insight(), Field: at.path, Value: at.value})
+	}
+	switch {
+	case len(hidden) > 0:
+		d.sayHidden(r, f, hidden)
+	case len(elsewhere) > 0:
+		d.sayElsewhere(f, elsewhere)
+	default:
+		d.sayNowhere(r, f, looked)
+	}
+	return f, ""
+}
+
+// here looks for the host in the cluster of the route: whether it is there to be seen, or what hides it.
+func (d *destination) here(r *fleet.Reader, cluster string) (hidden []fleet.Ref, exists bool) {
+	for _, host := range coverings(d.host) {
+		for _, ref := range r.Find(fleet.ByHost, cluster, host) {
+			if audienceOf(r, ref).meets(d.clients) {
+				return nil, true
+			}
+			hidden = append(hidden, ref)
+		}
+	}
+	return hidden, false
+}
+
+// coverings are a host, and the wildcards that cover it.
+func coverings(host string) []string {
+	all := []string{host}
+	for rest := strings.TrimPrefix(host, "*."); ; {
+		_, parent, ok := strings.Cut(rest, ".")
+		if !ok {
+			return all
+		}
+		all, rest = append(all, "*."+parent), parent
+	}
+}
+
+// audienceOf says where a Service or ServiceEntry is visible.
+func audienceOf(r *fleet.Reader, ref fleet.Ref) audience {
+	var exportTo []string
+	if s := fleet.Get[fleet.ServiceEntry](r, ref); s != nil {
+		exportTo = s.Spec.ExportTo
+	} else if s := fleet.Get[fleet.Plain](r, ref); s != nil && s.Annotations[exportToAnnotation] != "" {
+		exportTo = strings.Split(s.Annotations[exportToAnnotation], ",")
+	}
+	return exported(exportTo, defaultsOf(r, ref.Cluster).services, ref.Key.Namespace)
+}
+
+func (d *destination) sayHidden(r *fleet.Reader, f *Finding, hidden []fleet.Ref) {
+	f.Summary = fmt.Sprintf("%s leads to %s, which its clients do not see: it is exported to other namespaces only", f.Target.Text(), d.name)
+	for _, ref := range hidden {
+		path := "spec.exportTo"
+		if ref.Key.Kind == "Service" {
+			path = "metadata.annotations[" + exportToAnnotation + "]"
+		}
+		f.Evidence = append(f.Evidence, insight.Evidence{
+			Says: fmt.Sprintf("%s has the host, for %s", ref.Text(), audienceOf(r, ref)), Source: ref.Insight(), Field: path,
+		})
+	}
+	f.Evidence = append(f.Evidence, insight.Evidence{Says: "the proxies that use the route are those of " + d.clients.String(), Source: f.Target.Insight()})
+	f.Also = hidden
+	f.Remedy = []insight.Step{
+		{Do: "Export " + hidden[0].Text() + " to the namespaces of the route's proxies.", Commands: []string{edit(hidden[0])}},
+		{Do: "Or lead the route elsewhere.", Commands: []string{edit(f.Target)}},
+	}
+}
+
+func (d *destination) sayElsewhere(f *Finding, elsewhere []fleet.Ref) {
+	f.Severity = insight.Warning
+	f.Summary = fmt.Sprintf("%s leads to %s, which only ServiceEntries of other clusters have", f.Target.Text(), d.name)
+	for _, ref := range elsewhere {
+		f.Evidence = append(f.Evidence, insight.Evidence{Says: ref.Text() + " has the host, for its own cluster alone", Source: ref.Insight(), Field: "spec.hosts", Value: d.host})
+	}
+	f.Also = elsewhere
+	f.Remedy = []insight.Step{
+		{
+			Do:       fmt.Sprintf("Make the ServiceEntry in %s too: look at that of %s.", f.Target.Cluster, elsewhere[0].Cluster),
+			Commands: []string{kubectl(elsewhere[0], "get "+plural(elsewhere[0])+" "+elsewhere[0].Key.Name) + " -o yaml"},
+		},
+		{Do: "Or make a GlobalService with this host, which every cluster gets that calls it."},
+	}
+}
+
+func (d *destination) sayNowhere(r *fleet.Reader, f *Finding, looked []string) {
+	f.Summary = fmt.Sprintf("%s leads to %s, which no cluster of the fleet has", f.Target.Text(), d.name)
+	says, instead := "no Service and no GlobalService of these clusters, and no ServiceEntry of "+f.Target.Cluster+", has this host", d.host
+	switch {
+	case d.global != "":
+		says, instead = "none of these clusters has this GlobalService", d.global
+	case d.isService():
+		says = "no Service of these clusters, and no ServiceEntry of " + f.Target.Cluster + ", has this host"
+	}
+	f.Evidence = append(f.Evidence, insight.Evidence{
+		Says: says + ": " + instead, Source: insight.Ref{Cluster: f.Target.Cluster}, Value: strings.Join(looked, ", "),
+	})
+	if full, ref, ok := d.meant(r); ok {
+		f.Evidence = append(f.Evidence, insight.Evidence{
+			Says: "a name with a dot counts as a whole host; that of " + ref.Text() + " is " + full, Source: ref.Insight(),
+		})
+		f.Also = []fleet.Ref{ref}
+		f.Remedy = append(f.Remedy, insight.Step{Do: "Write the host in full: " + full + ".", Commands: []string{edit(f.Target)}})
+		return
+	}
+	look := insight.Step{Do: "See whether the name is misspelt, or was removed with its application, and correct the route or take it away.", Commands: []string{edit(f.Target)}}
+	if d.isService() && d.global == "" {
+		if name, namespace, ok := strings.Cut(strings.TrimSuffix(d.host, ".svc.cluster.local"), "."); ok {
+			of := fleet.Ref{Cluster: f.Target.Cluster, Key: fleet.KeyOf(fleet.Services, namespace, name)}
+			look.Commands = append([]string{kubectl(of, "get services")}, look.Commands...)
+		}
+	}
+	f.Remedy = append(f.Remedy, look, insight.Step{Do: "Or make what the route leads to: a Service, a ServiceEntry for a host outside of the mesh, or a GlobalService for one in other clusters."})
+}
+
+// meant finds the Service that somebody meant who wrote "name.namespace" or "name.namespace.svc".
+func (d *destination) meant(r *fleet.Reader) (full string, ref fleet.Ref, ok bool) {
+	parts := strings.Split(strings.TrimSuffix(d.host, ".svc"), ".")
+	if d.global != "" || len(parts) != 2 {
+		return "", fleet.Ref{}, false
+	}
+	full = fleet.ServiceHost(parts[1], parts[0])
+	found := slices.DeleteFunc(r.Find(fleet.ByFleetHost, "", full), func(ref fleet.Ref) bool { return ref.Key.Kind != "Service" })
+	if len(found) == 0 {
+		return "", fleet.Ref{}, false
+	}
+	return full, found[0], true
+}

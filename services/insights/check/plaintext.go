@@ -1,0 +1,184 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/services/insights/fleet"
+)
+
+// Modes of mutual TLS that take plaintext.
+const (
+	permissive = "PERMISSIVE"
+	disable    = "DISABLE"
+)
+
+// plaintext is SEC0109. It looks at one workload, and speaks of what makes it take plaintext. What takes effect is Istio's rule
+// (pilot/pkg/security/authn, ComposePeerAuthentication): the workload's policy over the namespace's over that of
+// the root namespace, the oldest of each; without any, PERMISSIVE. A selector in the root namespace does nothing.
+func plaintext(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
+	w := fleet.Get[fleet.Workload](r, subject)
+	if w == nil || isGateway(w) {
+		return Result{}
+	}
+	if why := r.Unknown(subject.Cluster, fleet.Namespaces, fleet.PeerAuthentications, fleet.MeshConfigs); why != "" {
+		return Result{Doubts: []Doubt{{Target: fleet.Ref{Cluster: subject.Cluster}, Why: why}}}
+	}
+	namespace := fleet.Get[fleet.Plain](r, subject.Ref(fleet.Namespaces, "", subject.Key.Namespace))
+	if !inMesh(namespace, w) {
+		return Result{}
+	}
+	var result Result
+	in := policiesFor(r, subject, w)
+	if cause := in.cause(); cause.open() {
+		result.Found = append(result.Found, cause.finding(subject))
+	}
+	if in.workload != nil {
+		for _, port := range sortedKeys(in.workload.Spec.PortLevelMTLS) {
+			at := cause{ref: in.at, mode: in.workload.Spec.PortLevelMTLS[port].Mode, port: port}
+			if at.open() {
+				result.Found = append(result.Found, at.finding(subject))
+			}
+		}
+	}
+	return result
+}
+
+// isGateway reports whether a workload is a proxy at the edge, to whose listeners PeerAuthentication does not apply.
+func isGateway(w *fleet.Workload) bool {
+	t := w.Spec.Template
+	if strings.Contains(t.Annotations["inject.istio.io/templates"], "gateway") || t.Labels["gateway.networking.k8s.io/gateway-name"] != "" {
+		return true
+	}
+	switch t.Labels["istio"] {
+	case "ingressgateway", "egressgateway", "eastwestgateway":
+		return true
+	}
+	return false
+}
+
+// inMesh reports whether a workload's Pods get a sidecar or are in the ambient mesh, as Istio's default webhooks and CNI decide.
+func inMesh(namespace *fleet.Plain, w *fleet.Workload) bool {
+	t := w.Spec.Template
+	if t.Spec.HostNetwork {
+		return false
+	}
+	const mode = "istio.io/dataplane-mode"
+	var labels map[string]string
+	if namespace != nil {
+		labels = namespace.Labels
+	}
+	switch {
+	case t.Labels[mode] == "ambient", labels[mode] == "ambient" && t.Labels[mode] != "none":
+		return true
+	case labels["istio-injection"] == "disabled":
+		return false
+	}
+	const inject = "sidecar.istio.io/inject"
+	wish := t.Labels[inject]
+	if wish == "" {
+		wish = t.Annotations[inject]
+	}
+	if wish == "false" {
+		return false
+	}
+	return labels["istio-injection"] == "enabled" || labels["istio.io/rev"] != "" || wish == "true" || t.Labels["istio.io/rev"] != ""
+}
+
+// policies are those in force for a workload, by how far they reach; nil where there is none.
+type policies struct {
+	mesh, namespace, workload *fleet.PeerAuthentication
+	// at is the workload's policy.
+	at, meshAt, namespaceAt fleet.Ref
+	// root is Istio's root namespace.
+	root string
+}
+
+func policiesFor(r *fleet.Reader, subject fleet.Ref, w *fleet.Workload) policies {
+	root := defaultsOf(r, subject.Cluster).root
+	in := policies{root: root}
+	for _, ref := range r.Find(fleet.ByNamespace, subject.Cluster, root) {
+		if p := fleet.Get[fleet.PeerAuthentication](r, ref); p != nil && len(p.Spec.Selector.MatchLabels) == 0 {
+			older(&in.mesh, &in.meshAt, p, ref)
+		}
+	}
+	if subject.Key.Namespace == root {
+		return in
+	}
+	for _, ref := range r.Find(fleet.ByNamespace, subject.Cluster, subject.Key.Namespace) {
+		p := fleet.Get[fleet.PeerAuthentication](r, ref)
+		switch {
+		case p == nil:
+		case len(p.Spec.Selector.MatchLabels) == 0:
+			older(&in.namespace, &in.namespaceAt, p, ref)
+		case matches(p.Spec.Selector.MatchLabels, w.Spec.Template.Labels):
+			older(&in.workload, &in.at, p, ref)
+		}
+	}
+	return in
+}
+
+// older puts a policy in place of a younger one.
+func older(in **fleet.PeerAuthentication, at *fleet.Ref, p *fleet.PeerAuthentication, ref fleet.Ref) {
+	if *in == nil || p.Created < (*in).Created {
+		*in, *at = p, ref
+	}
+}
+
+// cause is what decides the mode of a workload, or of a port; ref has no key where no policy does, and then root is Istio's root namespace.
+type cause struct {
+	ref        fleet.Ref
+	mode, root string
+	port       string
+}
+
+func (p policies) cause() cause {
+	c := cause{mode: permissive, root: p.root}
+	for _, level := range []struct {
+		policy *fleet.PeerAuthentication
+		at     fleet.Ref
+	}{{p.mesh, p.meshAt}, {p.namespace, p.namespaceAt}, {p.workload, p.at}} {
+		if level.policy != nil && level.policy.Spec.MTLS.Mode != "" && level.policy.Spec.MTLS.Mode != "UNSET" {
+			c = cause{ref: level.at, mode: level.policy.Spec.MTLS.Mode}
+		}
+	}
+	return c
+}
+
+func (c cause) open() bool { return c.mode == permissive || c.mode == disable }
+
+func (c cause) finding(workload fleet.Ref) Finding {
+	f := Finding{
+		Target: c.ref, CasesSay: "take plaintext by it",
+		Case: &insight.Evidence{Says: workload.Text() + " takes plaintext", Source: workload.Insight()},
+	}
+	if c.ref.Key.Kind == "" {
+		f.Target = fleet.Ref{Cluster: workload.Cluster}
+		f.Summary = "workloads of " + workload.Cluster + " accept plaintext: no PeerAuthentication says otherwise, and Istio's default is PERMISSIVE"
+		f.Evidence = []insight.Evidence{{Says: "no PeerAuthentication sets a mode for them: none in the root namespace, none in theirs", Source: f.Target.Insight()}}
+		f.Remedy = []insight.Step{
+			{Do: "Let one namespace after the other ask for mutual TLS, once all its clients are in the mesh.", Commands: []string{strict(workload.Cluster, "NAMESPACE")}},
+			{Do: "Then the whole mesh, in Istio's root namespace.", Commands: []string{strict(workload.Cluster, c.root)}},
+		}
+		return f
+	}
+	field, what := "spec.mtls.mode", ""
+	if c.port != "" {
+		field, what, f.Detail = "spec.portLevelMtls["+c.port+"].mode", "port "+c.port+" of ", "port-"+c.port
+	}
+	f.Summary = fmt.Sprintf("%s makes %sworkloads accept plaintext: its mode is %s", c.ref.Text(), what, c.mode)
+	f.Evidence = []insight.Evidence{{Says: "the policy that takes effect", Source: c.ref.Insight(), Field: field, Value: c.mode}}
+	f.Remedy = []insight.Step{{
+		Do: "See that every client of these workloads is in the mesh, and let the policy say STRICT.", Commands: []string{edit(c.ref)},
+	}}
+	if c.mode == disable {
+		f.Remedy[0].Do = "DISABLE takes no mutual TLS at all: go over PERMISSIVE to STRICT, once every client is in the mesh."
+	}
+	return f
+}
+
+// strict is a command line that makes a namespace ask for mutual TLS.
+func strict(cluster, namespace string) string {
+	return fmt.Sprintf(`echo '{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"name":"default","namespace":%q},"spec":{"mtls":{"mode":"STRICT"}}}' | kubectl --context %s apply -f -`, namespace, cluster)
+}

@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// Index is a way to find objects.
+type Index string
+
+// The indexes, and what they find.
+const (
+	// ByHost finds, in a cluster, the Services and ServiceEntries with a host.
+	ByHost Index = "host"
+	// ByFleetHost finds the Services, ServiceEntries and GlobalServices with a host in the whole fleet; its cluster is empty.
+	ByFleetHost Index = "fleet host"
+	// ByFleetName finds the GlobalServices with a namespace/name in the whole fleet; its cluster is empty.
+	ByFleetName Index = "fleet name"
+	// ByServerHost finds the Istio Gateways of a cluster that have a server with a host, without its namespace.
+	ByServerHost Index = "server host"
+	// ByLabel finds the workloads of a cluster whose Pods have a label, "key=value".
+	ByLabel Index = "label"
+	// ByNamespace finds the PeerAuthentications in a namespace of a cluster.
+	ByNamespace Index = "namespace"
+	// ByCluster finds the mesh configurations of a cluster; its value is empty.
+	ByCluster Index = "cluster"
+
+	byUnread Index = "unread"
+)
+
+// covers are the kinds that an index finds.
+func (i Index) covers() []Input {
+	switch i {
+	case ByHost:
+		return []Input{Services, ServiceEntries}
+	case ByFleetHost:
+		return []Input{Services, ServiceEntries, GlobalServices}
+	case ByFleetName:
+		return []Input{GlobalServices}
+	case ByServerHost:
+		return []Input{IstioGateways}
+	case ByLabel:
+		return []Input{Deployments, StatefulSets, DaemonSets}
+	case ByNamespace:
+		return []Input{PeerAuthentications}
+	case ByCluster:
+		return []Input{MeshConfigs}
+	default:
+		return nil
+	}
+}
+
+// entry is one value in one index.
+type entry struct {
+	index          Index
+	cluster, value string
+}
+
+// ServiceHost is the name by which Istio knows a Service. (Its domain is that of nearly all clusters.)
+func ServiceHost(namespace, name string) string { return name + "." + namespace + ".svc.cluster.local" }
+
+// entries returns the index entries under which an object is found, without repetition.
+func entries(ref Ref, object Object) []entry {
+	at := func(index Index, value string) entry { return entry{index, ref.Cluster, value} }
+	switch o := object.value.(type) {
+	case *Plain:
+		if ref.Key.Kind != string(Services) {
+			return nil
+		}
+		host := ServiceHost(ref.Key.Namespace, ref.Key.Name)
+		return []entry{at(ByHost, host), {ByFleetHost, "", host}}
+	case *ServiceEntry:
+		return append(distinct(o.Spec.Hosts, func(host string) entry { return at(ByHost, host) }),
+			distinct(o.Spec.Hosts, func(host string) entry { return entry{ByFleetHost, "", host} })...)
+	case *GlobalService:
+		return []entry{{ByFleetHost, "", o.Spec.Host}, {ByFleetName, "", ref.Key.Namespace + "/" + ref.Key.Name}}
+	case *Gateway:
+		var hosts []string
+		for _, s := range o.Spec.Servers {
+			for _, host := range s.Hosts {
+				hosts = append(hosts, host[strings.Index(host, "/")+1:])
+			}
+		}
+		return distinct(hosts, func(host string) entry { return at(ByServerHost, host) })
+	case *Workload:
+		var found []entry
+		for k, v := range o.Spec.Template.Labels {
+			found = append(found, at(ByLabel, k+"="+v))
+		}
+		return found
+	case *PeerAuthentication:
+		return []entry{at(ByNamespace, ref.Key.Namespace)}
+	case *MeshConfig:
+		return []entry{at(ByCluster, "")}
+	case *UnreadKind:
+		unread := KindOf(resource.Key{Group: o.Spec.Group, Kind: o.Spec.Kind})
+		return []entry{at(byUnread, string(unread))}
+	default:
+		return nil
+	}
+}
+
+func distinct(values []string, make func(string) entry) []entry {
+	var found []entry
+	seen := map[string]bool{}
+	for _, v := range values {
+		if !seen[v] {
+			seen[v] = true
+			found = append(found, make(v))
+		}
+	}
+	return found
+}

@@ -1,0 +1,262 @@
+package fleet
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+)
+
+// Input names what a check reads: a kind, "Kind[.group]", or one of what is no object.
+type Input string
+
+// What checks can read.
+const (
+	Namespaces          Input = "Namespace"
+	Services            Input = "Service"
+	Deployments         Input = "Deployment.apps"
+	StatefulSets        Input = "StatefulSet.apps"
+	DaemonSets          Input = "DaemonSet.apps"
+	MeshConfigs         Input = "ConfigMap"
+	VirtualServices     Input = "VirtualService.networking.istio.io"
+	IstioGateways       Input = "Gateway.networking.istio.io"
+	ServiceEntries      Input = "ServiceEntry.networking.istio.io"
+	PeerAuthentications Input = "PeerAuthentication.security.istio.io"
+	HTTPRoutes          Input = "HTTPRoute." + resource.GatewayGroup
+	GRPCRoutes          Input = "GRPCRoute." + resource.GatewayGroup
+	GlobalServices      Input = v1alpha1.KindGlobalService + "." + resource.Group
+
+	// Clusters is which clusters are expected, and what their snapshots say of themselves.
+	Clusters Input = "clusters"
+	// Agents is what is heard of the agents.
+	Agents Input = "agents"
+	// Reports is what the agents report of the objects of their output.
+	Reports Input = "reports"
+)
+
+const unreadKinds Input = internalv1.KindUnreadKind + "." + resource.InternalGroup
+
+// Meta is what checks read of an object's metadata.
+type Meta struct {
+	Name      string            `json:"name"`
+	Namespace string            `json:"namespace"`
+	Created   string            `json:"creationTimestamp"`
+	Labels    map[string]string `json:"labels"`
+	// Annotations are those of Istio and Meshweir.
+	Annotations map[string]string `json:"annotations"`
+}
+
+// Metadata returns the metadata.
+func (m *Meta) Metadata() *Meta { return m }
+
+// Sources are the objects that Meshweir made the object from, "cluster:key"; none for what somebody else wrote.
+func (m *Meta) Sources() []string {
+	return strings.FieldsFunc(m.Annotations[resource.SourcesAnnotation], func(r rune) bool { return r == ',' })
+}
+
+// Managed reports whether Meshweir wrote the object.
+func (m *Meta) Managed() bool {
+	return m.Labels[resource.ManagedByLabel] == resource.ManagedBy && m.Annotations[resource.SourcesAnnotation] != ""
+}
+
+// trim drops what makes no difference to any check.
+func (m *Meta) trim() {
+	maps.DeleteFunc(m.Annotations, func(name, _ string) bool {
+		domain, _, _ := strings.Cut(name, "/")
+		return name == resource.OutputAnnotation || name == resource.FileAnnotation || !strings.HasSuffix(domain, "istio.io") && domain != resource.Group
+	})
+}
+
+// Plain is an object of which the metadata is all that counts: a Namespace, a Service.
+type Plain struct {
+	Meta `json:"metadata"`
+}
+
+// Workload is a Deployment, StatefulSet or DaemonSet.
+type Workload struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Template struct {
+			Meta `json:"metadata"`
+			Spec struct {
+				HostNetwork bool `json:"hostNetwork"`
+			} `json:"spec"`
+		} `json:"template"`
+	} `json:"spec"`
+}
+
+// Destination is where a route of a VirtualService leads.
+type Destination struct {
+	Host string `json:"host"`
+}
+
+// Leg is one way of a route.
+type Leg struct {
+	Destination Destination `json:"destination"`
+}
+
+// VirtualService is Istio's, as far as checks read it.
+type VirtualService struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Gateways []string `json:"gateways"`
+		ExportTo []string `json:"exportTo"`
+		HTTP     []struct {
+			Route   []Leg        `json:"route"`
+			Mirror  *Destination `json:"mirror"`
+			Mirrors []Leg        `json:"mirrors"`
+		} `json:"http"`
+		TLS []struct {
+			Route []Leg `json:"route"`
+		} `json:"tls"`
+		TCP []struct {
+			Route []Leg `json:"route"`
+		} `json:"tcp"`
+	} `json:"spec"`
+}
+
+// Server is a server of an Istio Gateway.
+type Server struct {
+	Port struct {
+		Number   int    `json:"number"`
+		Protocol string `json:"protocol"`
+	} `json:"port"`
+	Bind  string   `json:"bind"`
+	Hosts []string `json:"hosts"`
+	TLS   *struct {
+		Mode string `json:"mode"`
+	} `json:"tls"`
+}
+
+// Gateway is Istio's.
+type Gateway struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Selector map[string]string `json:"selector"`
+		Servers  []Server          `json:"servers"`
+	} `json:"spec"`
+}
+
+// ServiceEntry is Istio's, as far as checks read it.
+type ServiceEntry struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Hosts    []string `json:"hosts"`
+		ExportTo []string `json:"exportTo"`
+	} `json:"spec"`
+}
+
+// MTLS is a mode of mutual TLS.
+type MTLS struct {
+	Mode string `json:"mode"`
+}
+
+// PeerAuthentication is Istio's.
+type PeerAuthentication struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Selector struct {
+			MatchLabels map[string]string `json:"matchLabels"`
+		} `json:"selector"`
+		MTLS          MTLS            `json:"mtls"`
+		PortLevelMTLS map[string]MTLS `json:"portLevelMtls"`
+	} `json:"spec"`
+}
+
+// Backend is what a route of the Gateway API leads to.
+type Backend struct {
+	Group     *string `json:"group"`
+	Kind      *string `json:"kind"`
+	Namespace *string `json:"namespace"`
+	Name      string  `json:"name"`
+}
+
+// Route is an HTTPRoute or GRPCRoute, as far as checks read it.
+type Route struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Rules []struct {
+			BackendRefs []Backend `json:"backendRefs"`
+			Filters     []struct {
+				RequestMirror *struct {
+					BackendRef Backend `json:"backendRef"`
+				} `json:"requestMirror"`
+			} `json:"filters"`
+		} `json:"rules"`
+	} `json:"spec"`
+}
+
+// GlobalService is Meshweir's, as far as checks read it.
+type GlobalService struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Host string `json:"host"`
+	} `json:"spec"`
+}
+
+// MeshConfig is the configuration of a revision of Istio, in a ConfigMap.
+type MeshConfig struct {
+	Meta
+	meshConfig
+}
+
+type meshConfig struct {
+	RootNamespace                 string   `json:"rootNamespace"`
+	DefaultServiceExportTo        []string `json:"defaultServiceExportTo"`
+	DefaultVirtualServiceExportTo []string `json:"defaultVirtualServiceExportTo"`
+}
+
+// UnmarshalJSON reads the ConfigMap.
+func (c *MeshConfig) UnmarshalJSON(value []byte) error {
+	var object struct {
+		Plain
+		Data map[string]string `json:"data"`
+	}
+	if err := json.Unmarshal(value, &object); err != nil {
+		return err
+	}
+	c.Meta = object.Meta
+	return yaml.Unmarshal([]byte(object.Data["mesh"]), &c.meshConfig)
+}
+
+// UnreadKind says that the objects of a kind cannot be read.
+type UnreadKind struct {
+	Meta `json:"metadata"`
+	Spec internalv1.UnreadKindSpec `json:"spec"`
+}
+
+// newValue returns what objects of a kind are decoded into; nil for a kind that no check reads.
+func newValue(kind Input, name string) value {
+	switch kind {
+	case Namespaces, Services:
+		return &Plain{}
+	case Deployments, StatefulSets, DaemonSets:
+		return &Workload{}
+	case MeshConfigs:
+		if name == "istio" || strings.HasPrefix(name, "istio-") {
+			return &MeshConfig{}
+		}
+		return nil
+	case VirtualServices:
+		return &VirtualService{}
+	case IstioGateways:
+		return &Gateway{}
+	case ServiceEntries:
+		return &ServiceEntry{}
+	case PeerAuthentications:
+		return &PeerAuthentication{}
+	case HTTPRoutes, GRPCRoutes:
+		return &Route{}
+	case GlobalServices:
+		return &GlobalService{}
+	case unreadKinds:
+		return &UnreadKind{}
+	default:
+		return nil
+	}
+}
