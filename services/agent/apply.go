@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -198,18 +199,20 @@ func (p *applier) plan(ctx context.Context, output map[resource.Key]wanted, meta
 // do takes one step and notes what became of it. A conflict is reported, but not worth another try before something changes.
 func (p *applier) do(ctx context.Context, s step) error {
 	var err error
+	drift := p.reported[s.key].Drift
 	switch s.verb {
 	case keep, refuse, hold:
 	case await:
 		return fmt.Errorf("changing %s: %w", s.key, errUnseen)
 	case apply:
-		p.noteDrift(ctx, s)
+		drift = p.noteDrift(ctx, s)
 		err = p.target.Apply(ctx, prepare(s.wanted))
 	case remove:
 		err = p.target.Delete(ctx, s.key, s.wanted.at)
 	}
 	isConflict := errors.Is(err, cluster.ErrConflict)
 	record := s.result(err, isConflict)
+	record.Drift = drift
 	if s.verb == remove && err == nil {
 		delete(p.reported, s.key)
 		p.reports.Delete(s.key.String())
@@ -232,20 +235,9 @@ func (p *applier) do(ctx context.Context, s step) error {
 // errUnseen holds an object until the translator says that it has seen it: with its next output, or its next repair.
 var errUnseen = errors.New("it waits for an output that was computed with it in sight, since Redis lost its memory")
 
-// noteDrift counts an object that was applied as it should stand, and stands otherwise now.
-func (p *applier) noteDrift(ctx context.Context, s step) {
-	last := p.reported[s.key]
-	if last.Result != internalv1.ResultApplied || last.Hash != s.wanted.hash {
-		return
-	}
-	p.vitals.drift.Add(ctx, 1)
-	p.vitals.update(func(b *internalv1.Heartbeat) { b.Drift++ })
-	p.log.InfoContext(ctx, "object was changed by hand and is applied again", "key", s.key.String())
-}
-
 // note stages the report of an object.
 func (p *applier) note(ctx context.Context, key resource.Key, record internalv1.Applied) {
-	if p.reported[key] == record {
+	if reflect.DeepEqual(p.reported[key], record) {
 		return
 	}
 	if record.Result != internalv1.ResultApplied {

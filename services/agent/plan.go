@@ -28,6 +28,8 @@ type step struct {
 	key    resource.Key
 	verb   verb
 	wanted wanted
+	// stands is the object as it stands; nil for none.
+	stands *unstructured.Unstructured
 	// reason says why the step is refused, or on hold.
 	reason string
 }
@@ -56,7 +58,7 @@ func plan(output map[resource.Key]wanted, at keyspace.Position, live map[resourc
 	}
 	steps := make([]step, 0, len(output))
 	for key, want := range output {
-		s := step{key: key, verb: apply, wanted: want}
+		s := step{key: key, verb: apply, wanted: want, stands: live[key]}
 		if want.err != nil {
 			s.verb, s.reason = hold, want.err.Error()
 		} else if stands := live[key]; stands != nil {
