@@ -12,6 +12,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/ui/materialise"
 	"github.com/meshweir/meshweir/services/ui/web"
@@ -26,6 +27,9 @@ type Config struct {
 	// Hosts are the host names, without port, that pages may be asked for by. Default: those of this machine when
 	// Listen is a loopback address, any otherwise.
 	Hosts []string
+	// Pipeline is a connection to the same Redis, through which the page of the pipeline looks at streams and dead letters.
+	// It stays the caller's to close. Default: none, and the page says so.
+	Pipeline *redisconn.Conn
 	// Version is shown at the foot of the pages. Default "dev".
 	Version string
 	// Consumer names this process within the consumer group "ui", where its name survives a restart. Default: a name of its own.
@@ -51,7 +55,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 	if err != nil {
 		return nil, err
 	}
-	server, err := web.New(log, store, web.Config{Listen: cfg.Listen, Listener: cfg.Listener, Hosts: cfg.Hosts, Version: cfg.Version})
+	server, err := web.New(log, store, web.Config{Listen: cfg.Listen, Listener: cfg.Listener, Hosts: cfg.Hosts, Version: cfg.Version, Pipeline: cfg.Pipeline})
 	if err != nil {
 		return nil, err
 	}

@@ -131,6 +131,7 @@ func UI(ctx context.Context, env process.Env, redis Redis, cfg ui.Config) error 
 		return err
 	}
 	cfg.Version, cfg.Tracer, cfg.Meter = process.Version(), env.Telemetry.Tracer(), env.Telemetry.Meter()
+	cfg.Pipeline = base.conn
 	s, err := ui.New(env.Log, base.Store, base.Clients(), cfg)
 	if err != nil {
 		return errors.Join(process.UsageError{Err: err}, base.conn.Close())

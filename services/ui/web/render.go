@@ -30,7 +30,7 @@ type region struct {
 func newRenderer(a *assets, version string, pages []*page) (*renderer, error) {
 	t := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		"asset": a.url, "num": number, "plural": plural, "moment": moment, "href": Href, "kindName": kindName, "dict": dict,
-		"add": func(a, b int) int { return a + b },
+		"add": func(a, b int) int { return a + b }, "mebibytes": mebibytes,
 	})
 	t, err := t.ParseFS(files, "*/*.tmpl")
 	if err != nil {
@@ -181,3 +181,6 @@ func dict(pairs ...any) (map[string]any, error) {
 	}
 	return d, nil
 }
+
+// mebibytes writes a size.
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

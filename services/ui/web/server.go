@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+	"github.com/meshweir/meshweir/pipeline/stream"
 )
 
 // Config tunes a [Server]. The zero value is usable.
@@ -26,6 +28,9 @@ type Config struct {
 	// Hosts are the host names, without port, that requests may be for. Default: those of this machine when Listen is
 	// a loopback address, so that no other site can get at the pages by a name of its own (DNS rebinding); any otherwise.
 	Hosts []string
+	// Pipeline is a connection to the Redis of the store, through which the page of the pipeline looks at streams and
+	// dead letters. It stays the caller's to close. Default: none, and the page says so.
+	Pipeline *redisconn.Conn
 	// Version is shown at the foot of the pages. Default "dev".
 	Version string
 	// BeatEvery is how often heartbeats are read. Default 2 s.
@@ -69,6 +74,7 @@ type Server struct {
 	store    *keyspace.Store
 	cfg      Config
 	mirror   *mirror
+	watch    *watch // nil without Config.Pipeline
 	renderer *renderer
 	assets   *assets
 	hub      *hub
@@ -86,7 +92,7 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the web server: %w", err)
 	}
-	s := &Server{log: log, store: store, cfg: cfg}
+	s := &Server{log: log, store: store, cfg: cfg, watch: newWatch(cfg.Pipeline)}
 	s.life, s.end = context.WithCancel(context.Background())
 	if s.mirror, err = newMirror(log, store); err != nil {
 		return nil, fmt.Errorf("making the web server: %w", err)
@@ -106,7 +112,7 @@ func New(log *slog.Logger, store *keyspace.Store, cfg Config) (*Server, error) {
 func (s *Server) pages() []*page {
 	return []*page{
 		overview(), clusters(), cluster(), resources(), s.resource(), topologies(), policies(), policyOfRoute(),
-		insights(), insightDetail(),
+		insights(), insightDetail(), s.pipeline(), s.letter(),
 	}
 }
 
@@ -118,6 +124,8 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET /live"+p.pattern, s.whenSynced(s.live(p)))
 		mux.HandleFunc("GET /api"+p.pattern, s.whenSynced(s.twin(p)))
 	}
+	mux.HandleFunc("POST /pipeline/dead-letters/{group}/{id}/replay", s.actOnLetter("replayed", (*stream.DeadLetters).Replay))
+	mux.HandleFunc("POST /pipeline/dead-letters/{group}/{id}/drop", s.actOnLetter("dropped", (*stream.DeadLetters).Drop))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) })
 	return s.guard(http.NewCrossOriginProtection().Handler(mux))
 }
@@ -191,6 +199,9 @@ func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if s.watch != nil {
+		s.background.Go(func() { s.watch.run(s.life) })
 	}
 	var ahead unused
 	server.ConnState = ahead.note
