@@ -96,7 +96,7 @@ func fullInsight(key string, severity insight.Severity, at time.Time) *Insight {
 	return i
 }
 
-func testRenderer(t *testing.T) (*renderer, *assets) {
+func testRenderer(t testing.TB) (*renderer, *assets) {
 	t.Helper()
 	a, err := newAssets()
 	if err != nil {
