@@ -47,7 +47,10 @@ type file struct {
 	unknown map[string]int
 }
 
-type place struct{ line, document int }
+type place struct {
+	line, document int
+	text           *manifest.Document // nil unless it is kept
+}
 
 // settledAfter is how old a change must be for a file's version to be trusted:
 // clocks of file systems tick slowly, and two writes may fall into one tick. A file that is
@@ -133,7 +136,11 @@ func (f *Folder) parse(got *file, name string, data []byte) {
 			})
 		default:
 			got.objects[object.Key] = object
-			got.places[object.Key] = place{doc.Line, doc.Index}
+			at := place{line: doc.Line, document: doc.Index}
+			if f.keepDocuments {
+				at.text = &doc
+			}
+			got.places[object.Key] = at
 		}
 	}
 	if more := len(got.problems) - maxProblems; more > 0 {

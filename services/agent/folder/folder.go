@@ -64,35 +64,17 @@ type Folder struct {
 	warned map[internalv1.ManifestProblemSpec]bool
 	// parsed holds the files that we wrote, as they were last read.
 	parsed map[string]parsedFile
+	// manifests is the folder of the manifests; empty for that of the cluster in cfg.Dir.
+	manifests string
+	// keepDocuments keeps the text of what was read, to find its fields again.
+	keepDocuments bool
 }
 
 // Open prepares a cluster's folder and keeps other agents from it until Close.
 func Open(log *slog.Logger, cfg Config) (*Folder, error) {
-	if cfg.Dir == "" {
-		return nil, errors.New("opening a cluster's folder: Dir is missing")
-	}
-	if _, err := keyspace.NewName("snapshot", cfg.Cluster); err != nil {
-		return nil, fmt.Errorf("opening a cluster's folder: %w", err)
-	}
-	if cfg.Cluster == AppliedDir {
-		return nil, fmt.Errorf("opening a cluster's folder: no cluster can be named %q, that folder is Meshweir's to write: rename it", AppliedDir)
-	}
-	cfg.Quiet = cmp.Or(cfg.Quiet, 50*time.Millisecond)
-	cfg.Rescan = cmp.Or(cfg.Rescan, 10*time.Second)
-	cfg.MaxFileBytes = cmp.Or(cfg.MaxFileBytes, 64<<20)
-	checker, err := strict.New()
+	f, err := newFolder(log, "", cfg)
 	if err != nil {
-		return nil, fmt.Errorf("opening the folder of cluster %q: %w", cfg.Cluster, err)
-	}
-	f := &Folder{
-		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: checker,
-		files: map[string]*file{}, claims: map[resource.Key][]string{}, touched: map[resource.Key]struct{}{},
-		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{},
-	}
-	if info, err := os.Stat(f.manifestDir()); err != nil {
-		return nil, fmt.Errorf("opening the folder of cluster %q: %w", cfg.Cluster, err)
-	} else if !info.IsDir() {
-		return nil, fmt.Errorf("opening the folder of cluster %q: %s is a file, not a folder", cfg.Cluster, f.manifestDir())
+		return nil, fmt.Errorf("opening a cluster's folder: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(f.appliedDir(), statusDir), 0o755); err != nil { //nolint:gosec // G301: manifests are for everybody on the machine to read
 		return nil, fmt.Errorf("making the folder for what is applied: %w", err)
@@ -110,6 +92,37 @@ func Open(log *slog.Logger, cfg Config) (*Folder, error) {
 	return f, nil
 }
 
+// newFolder returns a folder of which nothing was read. It touches nothing.
+func newFolder(log *slog.Logger, manifests string, cfg Config) (*Folder, error) {
+	if cfg.Dir == "" && manifests == "" {
+		return nil, errors.New("the Dir is missing")
+	}
+	if _, err := keyspace.NewName("snapshot", cfg.Cluster); err != nil {
+		return nil, err
+	}
+	if cfg.Cluster == AppliedDir {
+		return nil, fmt.Errorf("no cluster can be named %q, that folder is Meshweir's to write: rename it", AppliedDir)
+	}
+	cfg.Quiet = cmp.Or(cfg.Quiet, 50*time.Millisecond)
+	cfg.Rescan = cmp.Or(cfg.Rescan, 10*time.Second)
+	cfg.MaxFileBytes = cmp.Or(cfg.MaxFileBytes, 64<<20)
+	checker, err := strict.New()
+	if err != nil {
+		return nil, fmt.Errorf("cluster %q: %w", cfg.Cluster, err)
+	}
+	f := &Folder{
+		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: checker,
+		files: map[string]*file{}, claims: map[resource.Key][]string{}, touched: map[resource.Key]struct{}{},
+		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{}, manifests: manifests,
+	}
+	if info, err := os.Stat(f.manifestDir()); err != nil {
+		return nil, fmt.Errorf("cluster %q: %w", cfg.Cluster, err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("cluster %q: %s is a file, not a folder", cfg.Cluster, f.manifestDir())
+	}
+	return f, nil
+}
+
 // Close lets other agents at the folder.
 func (f *Folder) Close() {
 	if f.applied != nil {
@@ -123,6 +136,8 @@ func (f *Folder) Lead(ctx context.Context, work func(context.Context) error, _ f
 	return work(ctx)
 }
 
-func (f *Folder) manifestDir() string { return filepath.Join(f.cfg.Dir, f.cfg.Cluster) }
+func (f *Folder) manifestDir() string {
+	return cmp.Or(f.manifests, filepath.Join(f.cfg.Dir, f.cfg.Cluster))
+}
 
 func (f *Folder) appliedDir() string { return filepath.Join(f.cfg.Dir, AppliedDir, f.cfg.Cluster) }

@@ -23,7 +23,9 @@ func commands(code *int) *cobra.Command {
 		clusterCommand(code),
 		aclCommand(code),
 		sizeCommand(code),
-		versionCommand(),
+		translateCommand(code),
+		diffCommand(code),
+		versionCommand(code),
 	)
 	return root
 }
@@ -45,11 +47,4 @@ see what the other clusters are given. Each flag can be set by the environment t
 		}
 	}
 	return cmd
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "meshweir", process.Version()) },
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
@@ -23,6 +24,8 @@ type operator struct {
 	timeout time.Duration
 	// code receives the exit code.
 	code *int
+	// flags are the operator's, wherever they are defined.
+	flags *pflag.FlagSet
 }
 
 // session is one command's connection to the fleet's Redis.
@@ -30,6 +33,7 @@ type session struct {
 	store  *keyspace.Store
 	client redis.UniversalClient
 	target redisconn.Target
+	conn   *redisconn.Conn
 	// out is for what was asked for, notes for what a person should know beside it.
 	out, notes io.Writer
 }
@@ -40,17 +44,23 @@ func (o *operator) group(use, short string, commands ...*cobra.Command) *cobra.C
 		Use: use, Short: short, Args: cobra.NoArgs, // also so that an unknown command is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	flags := cmd.PersistentFlags()
-	o.urls.DefineFlags(flags)
-	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long the command may take")
+	o.define(cmd.PersistentFlags(), 30*time.Second)
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// define defines the operator's flags: those of a group, or of a command that stands alone.
+func (o *operator) define(on *pflag.FlagSet, timeout time.Duration) {
+	o.flags = pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.urls.DefineFlags(o.flags)
+	o.flags.DurationVar(&o.timeout, "timeout", timeout, "how long the command may take")
+	on.AddFlagSet(o.flags)
 }
 
 // run makes the Run of a command: it opens the Redis, works, and tells what went wrong.
 func (o *operator) run(work func(ctx context.Context, s session, args []string) error) func(*cobra.Command, []string) {
 	return func(cmd *cobra.Command, args []string) {
-		err := process.SetFromEnvironment(cmd.InheritedFlags(), os.LookupEnv)
+		err := process.SetFromEnvironment(o.flags, os.LookupEnv)
 		if err == nil {
 			err = o.with(cmd, func(ctx context.Context, s session) error { return work(ctx, s, args) })
 		}
@@ -82,7 +92,7 @@ func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) 
 	if err != nil {
 		return err
 	}
-	err = work(ctx, session{store, conn.Client, conn.Target(), cmd.OutOrStdout(), cmd.ErrOrStderr()})
+	err = work(ctx, session{store, conn.Client, conn.Target(), conn, cmd.OutOrStdout(), cmd.ErrOrStderr()})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", err, context.Cause(ctx))
 	}
@@ -101,8 +111,9 @@ func mendRedis(err error) string {
 // complete offers the names of the clusters.
 func (o *operator) complete(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if len(args) == 0 && process.SetFromEnvironment(cmd.InheritedFlags(), os.LookupEnv) == nil {
-		o.timeout = 2 * time.Second
+	if len(args) == 0 && process.SetFromEnvironment(o.flags, os.LookupEnv) == nil {
+		o.timeout = time.Second
+		cmd.SetErr(io.Discard)                                             // the shell is at its prompt
 		_ = o.with(cmd, func(ctx context.Context, s session) (err error) { // without Redis there is nothing to offer
 			names, err = clusterNames(ctx, s.store)
 			return err

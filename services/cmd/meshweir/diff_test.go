@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/services/cmd/meshweir/standing"
+)
+
+const cartKey = "VirtualService.networking.istio.io/shop/cart"
+
+func routed(host string) []byte {
+	return []byte(`{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"namespace":"shop","name":"cart",` +
+		`"labels":{"app.kubernetes.io/managed-by":"meshweir"}},"spec":{"hosts":["` + host + `"]}}`)
+}
+
+// desire writes the output of east, and what stands there.
+func (r *redisWithFleet) desire(host, live string) {
+	r.t.Helper()
+	output := r.store.Derived("output/east")
+	output.Set(cartKey, routed(host))
+	output.Complete()
+	if err := output.Flush(r.t.Context(), keyspace.Vector{}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.east.Delete("ServiceEntry.networking.istio.io/shop/a")
+	r.east.Delete("ServiceEntry.networking.istio.io/shop/b")
+	r.east.Set(cartKey, routed(live))
+	r.flush(r.east)
+}
+
+func TestDiffsExitCodeSaysWhetherEverythingStandsAsItShould(t *testing.T) {
+	r := newRedisWithFleet(t)
+	r.desire("a", "a")
+	if out, notes := r.meshweir(0, "diff", "east"); out != "" || !strings.Contains(notes, "1 of 1 objects") {
+		t.Errorf("where nothing differs: got %q and %q", out, notes)
+	}
+	r.desire("a", "b")
+	out, _ := r.meshweir(1, "diff", "east")
+	if lines := strings.Split(out, "\n"); len(lines) < 2 || strings.Join(strings.Fields(lines[1]), " ") != "east differs "+cartKey+" spec.hosts[0] -" {
+		t.Errorf("got\n%s\nwant one line for the object", out)
+	}
+	var document struct{ Clusters []clusterDiff }
+	out, _ = r.meshweir(1, "diff", "east", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatal(err)
+	}
+	if d := document.Clusters; len(d) != 1 || len(d[0].Objects) != 1 || d[0].Objects[0].State != standing.Differs || d[0].Objects[0].Fields[0].Live != "b" {
+		t.Errorf("as JSON: got %+v", d)
+	}
+	if out, _ = r.meshweir(1, "diff", "east", cartKey); !strings.Contains(out, "-  - b\n+  - a\n") {
+		t.Errorf("of one object: got\n%s", out)
+	}
+	for _, args := range [][]string{{"diff", "south"}, {"diff", "east", "Gateway/a/b"}, {"diff", "east", "-o", "xml"}, {"diff", "--redis-control", "redis://127.0.0.1:1"}} {
+		r.meshweir(2, args...)
+	}
+}

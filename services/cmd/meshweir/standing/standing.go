@@ -1,0 +1,184 @@
+// Package standing compares what a cluster should have with what its agent made
+// of it and with what stands there, as far as its snapshot tells.
+package standing
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
+)
+
+// State says how an object stands.
+type State string
+
+// The states of an object.
+const (
+	// Same means that the object stands as it should.
+	Same State = "same"
+	// Missing means that it should stand and does not.
+	Missing State = "missing"
+	// Extra means that Meshweir wrote it and it should stand no more.
+	Extra State = "extra"
+	// Differs means that it stands otherwise than it should.
+	Differs State = "differs"
+	// Held means that the agent left what stands, or does not, as it is: Why says why.
+	Held State = "held"
+)
+
+// Object is one object of a cluster.
+type Object struct {
+	Key   string `json:"object"`
+	State State  `json:"state"`
+	// Why is what the agent says of an object that it did not apply, or that it did not get to.
+	Why string `json:"why,omitempty"`
+	// Fields are those that differ.
+	Fields []Field `json:"fields,omitempty"`
+	// Desired and Live are what should stand and what does, without what says nothing of its content; nil for none.
+	Desired map[string]any `json:"-"`
+	Live    map[string]any `json:"-"`
+}
+
+// Field is a field that stands otherwise than it should.
+type Field struct {
+	// Path names it, "spec.http[0].route[1].weight".
+	Path string `json:"path"`
+	// Desired and Live are its values; nil for a field that is not there.
+	Desired any `json:"desired"`
+	Live    any `json:"live"`
+}
+
+// Known is what is known of one cluster, by the object's key.
+type Known struct {
+	// Desired is output/<cluster>, Applied applied/<cluster> and Live snapshot/<cluster>.
+	Desired, Live map[string][]byte
+	Applied       map[string]internalv1.Applied
+}
+
+// Compare compares every object that Meshweir wants, or wrote, sorted by key.
+func Compare(k Known) ([]Object, error) {
+	keys := map[string]bool{}
+	for key := range k.Desired {
+		keys[key] = true
+	}
+	live := map[string]map[string]any{}
+	for key, value := range k.Live {
+		_, wanted := k.Desired[key]
+		if !wanted && !strings.Contains(string(value), resource.ManagedBy) {
+			continue
+		}
+		object, err := content(value)
+		if err != nil {
+			return nil, fmt.Errorf("reading what stands as %s: %w", key, err)
+		}
+		if wanted || isOurs(object) {
+			live[key], keys[key] = object, true
+		}
+	}
+	var all []Object
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		o := Object{Key: key, Live: live[key]}
+		if value, wanted := k.Desired[key]; wanted {
+			var err error
+			if o.Desired, err = content(value); err != nil {
+				return nil, fmt.Errorf("reading what should stand as %s: %w", key, err)
+			}
+		}
+		o.judge(k.Applied[key])
+		all = append(all, o)
+	}
+	return all, nil
+}
+
+// judge says how the object stands, given what the agent last did with it.
+func (o *Object) judge(record internalv1.Applied) {
+	done := record.Result == internalv1.ResultApplied || record.Result == internalv1.ResultDeleted
+	if o.Desired != nil && o.Live != nil {
+		o.Fields = differences(o.Desired, o.Live)
+	}
+	switch {
+	case o.Desired != nil && o.Live != nil && len(o.Fields) == 0:
+		o.State = Same
+	case record.Result != "" && !done:
+		o.State, o.Why = Held, fmt.Sprintf("%s: %s", record.Result, record.Message)
+	case o.Desired == nil:
+		o.State, o.Why = Extra, "the output has it no more, and the agent has not removed it yet"
+	case o.Live == nil && record.Result == "":
+		o.State, o.Why = Missing, "the agent has not come to it yet"
+	case o.Live == nil:
+		o.State, o.Why = Missing, "it was applied, and the snapshot has it no more, or not yet"
+	default:
+		o.State = Differs
+	}
+}
+
+// content decodes an object, without what the cluster and the agent add to it.
+func content(value []byte) (map[string]any, error) {
+	var object map[string]any
+	if err := json.Unmarshal(value, &object); err != nil {
+		return nil, err
+	}
+	delete(object, "status")
+	meta, _ := object["metadata"].(map[string]any)
+	for field := range meta {
+		switch field {
+		case "name", "namespace", "labels", "annotations":
+		default:
+			delete(meta, field)
+		}
+	}
+	if annotations, _ := meta["annotations"].(map[string]any); annotations != nil {
+		delete(annotations, resource.OutputAnnotation)
+		if len(annotations) == 0 {
+			delete(meta, "annotations")
+		}
+	}
+	return object, nil
+}
+
+func isOurs(object map[string]any) bool {
+	meta, _ := object["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	return labels[resource.ManagedByLabel] == resource.ManagedBy
+}
+
+// differences returns the fields that differ, by path. Labels and annotations that others added are none.
+func differences(desired, live map[string]any) (found []Field) {
+	var walk func(path string, want, is any)
+	walk = func(path string, want, is any) {
+		wantMap, wantsMap := want.(map[string]any)
+		stands, isMap := is.(map[string]any)
+		wantList, wantsList := want.([]any)
+		list, isList := is.([]any)
+		switch {
+		case wantsMap && isMap:
+			names := maps.Clone(wantMap)
+			if path != "metadata.labels" && path != "metadata.annotations" {
+				maps.Copy(names, stands)
+			}
+			for _, name := range slices.Sorted(maps.Keys(names)) {
+				walk(strings.TrimPrefix(path+"."+name, "."), wantMap[name], stands[name])
+			}
+		case wantsList && isList:
+			for i := range max(len(wantList), len(list)) {
+				walk(fmt.Sprintf("%s[%d]", path, i), at(wantList, i), at(list, i))
+			}
+		case !reflect.DeepEqual(want, is):
+			found = append(found, Field{path, want, is})
+		}
+	}
+	walk("", desired, live)
+	return found
+}
+
+func at(list []any, i int) any {
+	if i < len(list) {
+		return list[i]
+	}
+	return nil
+}
