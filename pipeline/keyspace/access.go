@@ -18,12 +18,14 @@ type Access struct {
 	Group string
 	// Tidies says that it trims the streams of all keyspaces.
 	Tidies bool
+	// Operates says that it looks at everything in this Redis, asks for repair, and replays and drops dead letters.
+	Operates bool
 }
 
 // everyInstance stands for all keyspaces of a kind.
 const everyInstance = "*"
 
-// Listed reports whether the service uses the directory of keyspaces: who follows a kind does.
+// Listed reports whether the service writes the directory of keyspaces: who follows a kind does.
 func (a Access) Listed() bool {
 	return slices.ContainsFunc(slices.Concat(a.Writes, a.Reads), func(text string) bool { return strings.HasSuffix(text, "/"+everyInstance) })
 }
@@ -41,6 +43,9 @@ func (a Access) Rules() ([]string, error) {
 	if a.Listed() {
 		base = append(base, "publish", "subscribe")
 	}
+	if a.Operates {
+		base = append(base, "subscribe")
+	}
 	rules := []string{"-@all", "&" + AnnounceChannel}
 	rules = append(rules, allow(base)...)
 	for _, s := range a.selectors() {
@@ -53,7 +58,7 @@ func (a Access) Rules() ([]string, error) {
 
 func (a Access) validate() error {
 	all := slices.Concat(a.Writes, a.Reads)
-	if len(all) == 0 {
+	if len(all) == 0 && !a.Operates {
 		return errors.New("no keyspace is named")
 	}
 	for _, text := range all {
@@ -96,7 +101,22 @@ func (a Access) selectors() []selector {
 		directory.keys = []string{"~" + DirectoryKey}
 	}
 	directory.commands = []string{"smembers", "sadd"}
-	return []selector{read, write, group, dead, tidy, directory}
+	return append([]selector{read, write, group, dead, tidy, directory}, a.operating()...)
+}
+
+// operating lets somebody look at all that there is, and put entries back into streams.
+func (a Access) operating() []selector {
+	if !a.Operates {
+		return nil
+	}
+	return []selector{
+		{[]string{"%R~" + prefix + "*"}, []string{
+			"smembers", "hmget", "hget", "hgetall", "hlen", "hscan", "get", "type", "pttl", "memory|usage", "watch",
+			"xread", "xrange", "xrevrange", "xlen", "xpending", "xinfo|stream", "xinfo|groups", "xinfo|consumers",
+		}},
+		{[]string{"~" + Name(everyInstance).EventsKey()}, []string{"xadd"}},
+		{[]string{"~" + DeadLettersKey("*")}, []string{"xdel"}},
+	}
 }
 
 // allow returns a rule for each of the commands, and for each once.

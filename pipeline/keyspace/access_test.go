@@ -43,6 +43,12 @@ func TestRulesNameTheKeysOfAnAccess(t *testing.T) {
 			[]string{"(%R~mw:{output/east}:* +get", "(~mw:{*}:events +watch"},
 			[]string{"hset", "xadd"},
 		},
+		{
+			"an operator",
+			keyspace.Access{Operates: true},
+			[]string{"(%R~mw:* +get", "(~mw:{*}:events +xadd)", "(~mw:{dead}:* +xdel)"},
+			[]string{"hset", "hdel", "sadd", "unlink", "publish", "xack", "xtrim", "xgroup"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -182,6 +188,7 @@ func TestAUserMayDoNothingElse(t *testing.T) {
 		{"srem", keyspace.DirectoryKey, "snapshot/west"},
 		{"unlink", keyspace.DirectoryKey},
 	}
+	operator := keyspace.Access{Operates: true}
 	tests := []struct {
 		user   string
 		access keyspace.Access
@@ -215,6 +222,26 @@ func TestAUserMayDoNothingElse(t *testing.T) {
 			{"xgroup", "destroy", snapshot.EventsKey(), "ui"},
 			{"xdel", snapshot.EventsKey(), "0-1"},
 			{"xtrim", keyspace.DeadLettersKey("ui"), "maxlen", 0},
+		}},
+		{"operator", operator, [][]any{
+			{"hset", snapshot.BucketKey(0), "a", "1"},
+			{"hset", snapshot.MetaKey(), "revision", "9"},
+			{"hdel", output.BucketKey(0), "a"},
+			{"set", snapshot.BeatKey(), "x"},
+			{"unlink", snapshot.EventsKey()},
+			{"xdel", snapshot.EventsKey(), "0-1"},
+			{"xtrim", snapshot.EventsKey(), "maxlen", 0},
+			{"xgroup", "create", snapshot.EventsKey(), "g", "0"},
+			{"xgroup", "destroy", snapshot.EventsKey(), "ui"},
+			{"xreadgroup", "group", "ui", "c", "streams", snapshot.EventsKey(), ">"},
+			{"xack", snapshot.EventsKey(), "ui", "0-1"},
+			{"xadd", keyspace.DeadLettersKey("ui"), "*", "a", "1"},
+			{"xadd", snapshot.MetaKey(), "*", "a", "1"},
+			{"unlink", keyspace.DeadLettersKey("ui")},
+			{"sadd", keyspace.DirectoryKey, "snapshot/north"},
+			{"publish", keyspace.AnnounceChannel, "snapshot/north"},
+			{"memory", "doctor"},
+			{"hgetall", "foreign"},
 		}},
 	}
 	for _, tt := range tests {

@@ -42,6 +42,8 @@ func (c *cursor) take(ctx context.Context, entries []redis.XMessage) (relist str
 		}
 		at := EventPosition(e)
 		switch {
+		case e.Relist:
+			return relistAsked
 		case at.Epoch != c.Epoch:
 			if at.Compare(c.Position) < 0 {
 				continue // from before the list

@@ -20,6 +20,8 @@ type Owned struct {
 	seen Epoch
 	// unsure are writes whose answers never came. Guarded by flushing.
 	unsure []unsure
+	// looked is the id of the last entry that Check has looked at. Guarded by flushing.
+	looked string
 }
 
 type unsure struct {
@@ -45,7 +47,8 @@ func (o *Owned) Flush(ctx context.Context) error {
 }
 
 // Check compares what is stored with what the last write left, and repairs it.
-// It also makes the keyspace known again, and returns what Flush does. Call it every few seconds.
+// After somebody asked for repair ([Store.Ask]) it compares every value. It also makes the keyspace known again, and
+// returns what Flush does. Call it every few seconds.
 func (o *Owned) Check(ctx context.Context) error {
 	if err := o.lock(ctx); err != nil {
 		return err
@@ -60,14 +63,43 @@ func (o *Owned) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if mended || !meta.sameWrite(o.stored.meta) {
-			if err := o.displace(ctx); err != nil {
-				return err
-			}
+		asked, err := o.asked(ctx)
+		switch {
+		case err != nil:
+			return err
+		case mended || !meta.sameWrite(o.stored.meta):
+			err = o.displace(ctx)
+		case asked:
+			err = o.relist(ctx)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	o.store.announce(ctx, o.name)
 	return o.flush(ctx)
+}
+
+// asked reports whether somebody asked for repair since the last call.
+func (o *Owned) asked(ctx context.Context) (bool, error) {
+	const enough = 64 // before which the owner itself wrote, or many asked
+	entries, err := o.store.client.XRevRangeN(ctx, o.name.EventsKey(), "+", "-", enough).Result()
+	if err != nil && !wrongType(err) {
+		return false, fmt.Errorf("looking at the events of %s: %w", o.name, err)
+	}
+	last, asked := o.looked, false
+	for i, entry := range entries {
+		if i == 0 {
+			o.looked = entry.ID
+		}
+		if entry.ID == last {
+			break
+		}
+		if e, _, err := DecodeEvent(entry); err == nil && e.Relist {
+			asked = true
+		}
+	}
+	return asked && last != "", nil
 }
 
 // Beat says for the time to live that the owner lives. It makes no event.

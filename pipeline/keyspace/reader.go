@@ -22,6 +22,7 @@ const (
 	relistEpoch    = "epoch"    // the writer says that history was lost
 	relistVanished = "vanished" // the keyspace is gone
 	relistLost     = "lost"     // meta moved, and no event says how
+	relistAsked    = "asked"    // an operator asks for it
 	relistPartial  = "partial"  // a part of the last list could not be read
 )
 

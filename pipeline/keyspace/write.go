@@ -191,7 +191,7 @@ func (s *Store) landed(ctx context.Context, w write) (bool, error) {
 		}
 		for _, entry := range entries {
 			e, msg, err := DecodeEvent(entry)
-			if err != nil {
+			if err != nil || e.Relist {
 				continue
 			}
 			if msg.UUID == w.next.WriteID {

@@ -78,6 +78,10 @@ func (g *Group) takeUnread(k *Keyspace, entries []redis.XMessage) {
 		if err != nil || e.Keyspace != string(k.Name) {
 			continue
 		}
+		if e.Relist { // asks for repair, and is no write
+			g.Lag = 0
+			continue
+		}
 		switch {
 		case e.Epoch != k.Epoch:
 			g.Lag = int64(k.Revision) //nolint:gosec // G115: a count of writes

@@ -305,6 +305,23 @@ func TestServersSayWhatTheyAre(t *testing.T) {
 	}
 }
 
+func TestAnOperatorsUserMayDoAllThatASurveyDoes(t *testing.T) {
+	server := pipelinetest.RealServer(t)
+	admin := open(t, server.URL())
+	admin.write(east, 3)
+	admin.read(east, "translator", "one", 2, 1)
+	admin.must(admin.conn.Client.XAdd(t.Context(), &redis.XAddArgs{Stream: keyspace.DeadLettersKey("translator"), Values: []string{"a", "b"}}).Err())
+	rules, err := keyspace.Access{Operates: true}.Rules()
+	admin.must(err)
+	got := open(t, server.User("operator", rules...)).take(survey.Options{Sizes: true})
+	if k := admin.of(got, east); len(k.Trouble) > 0 || k.Objects != 3 || k.Stream.Groups[0].Lag != 1 || got.DeadLetters[0].Count != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if denied := server.Denied(); len(denied) > 0 {
+		t.Errorf("the server refused %q", denied)
+	}
+}
+
 func TestAnErrorSaysThatRedisIsAwayOrLetsNobodyLook(t *testing.T) {
 	server := pipelinetest.RealServer(t)
 	conn, err := redisconn.Open(slog.New(slog.DiscardHandler), server.User("nobody", "-@all", "+info", "+ping"), redisconn.Options{})

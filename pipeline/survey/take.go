@@ -23,14 +23,6 @@ type Options struct {
 	Groups []string
 }
 
-// Commands are those that a survey needs in the rules of a Redis user, beside [redisconn.Commands].
-func Commands() []string {
-	return []string{
-		"smembers", "hmget", "get", "pttl", "hlen", "memory|usage", "xlen", "xrange", "xrevrange", "xpending",
-		"xinfo|stream", "xinfo|groups", "xinfo|consumers",
-	}
-}
-
 // Surveyor takes surveys of one Redis. It is safe for concurrent use.
 type Surveyor struct{ conn *redisconn.Conn }
 

@@ -86,7 +86,7 @@ func (w *Worker) handle(msg *message.Message) error {
 	if err := w.await(ctx, keyspace.Name(event.Keyspace), keyspace.EventPosition(event)); err != nil {
 		return err
 	}
-	if err := w.commit(ctx); ctx.Err() != nil {
+	if err := w.commit(ctx, event.Relist); ctx.Err() != nil {
 		return err
 	}
 	// A pass that failed was logged, and is made again until it succeeds, here or by whoever starts after this

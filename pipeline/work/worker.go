@@ -81,6 +81,7 @@ type Worker struct {
 // round is one pass that was asked for, by many events perhaps.
 type round struct {
 	causes []telemetry.Cause
+	check  bool // somebody asked that everything be compared
 	done   chan struct{}
 	err    error // set before done is closed
 }
@@ -134,15 +135,15 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // Ask asks for a pass, because of what no event tells of: a keyspace that
 // vanished, or was listed again. Spans of the pass have the causes as parent and links.
-func (w *Worker) Ask(causes ...telemetry.Cause) { w.ask(causes...) }
+func (w *Worker) Ask(causes ...telemetry.Cause) { w.ask(false, causes...) }
 
-func (w *Worker) ask(causes ...telemetry.Cause) *round {
+func (w *Worker) ask(check bool, causes ...telemetry.Cause) *round {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == nil {
 		w.next = &round{done: make(chan struct{})}
 	}
-	w.next.causes = append(w.next.causes, causes...)
+	w.next.causes, w.next.check = append(w.next.causes, causes...), w.next.check || check
 	select {
 	case w.asked <- struct{}{}:
 	default:
@@ -166,8 +167,8 @@ func (w *Worker) Note(causes ...telemetry.Cause) {
 }
 
 // commit waits for a pass that begins from now on, and returns its error.
-func (w *Worker) commit(ctx context.Context) error {
-	r := w.ask(telemetry.CauseOf(ctx))
+func (w *Worker) commit(ctx context.Context, check bool) error {
+	r := w.ask(check, telemetry.CauseOf(ctx))
 	select {
 	case <-r.done:
 		return r.err
@@ -205,6 +206,7 @@ func (w *Worker) passes(ctx context.Context) {
 		r, notes := w.next, w.notes
 		w.next, w.notes = nil, nil
 		w.mu.Unlock()
+		check = check || r != nil && r.check
 		working, end := w.begin(ctx, check, r, notes)
 		err := w.make(working, check)
 		end(err)

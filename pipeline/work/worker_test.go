@@ -182,3 +182,23 @@ func TestAStalePassIsMadeAgainAndHoldsUpNothingForEver(t *testing.T) {
 	b.change()
 	b.eventually("the event to be acked all the same", b.acked)
 }
+
+func TestAPassThatWasAskedForChecksEverything(t *testing.T) {
+	b := newBench(t)
+	var plain, checks atomic.Int32
+	b.run(func(_ context.Context, check bool) error {
+		if check {
+			checks.Add(1)
+		} else {
+			plain.Add(1)
+		}
+		return nil
+	}, work.Config{})
+	b.change()
+	b.eventually("a pass for a change", func() bool { return plain.Load() > 0 && b.acked() })
+	before := checks.Load()
+	if _, err := b.store.Ask(t.Context(), "snapshot/east"); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("a pass that checks", func() bool { return checks.Load() == before+1 && b.acked() })
+}

@@ -26,4 +26,7 @@ type Changed struct {
 	Set []string `json:"set,omitempty"`
 	// Deleted names the keys that the write deleted, sorted.
 	Deleted []string `json:"del,omitempty"`
+	// Relist says that there was no write: somebody asks who follows the keyspace to list it again, and who works on it to
+	// check everything. Epoch and Revision are then those of the last write, so that who does not know the field passes over it.
+	Relist bool `json:"relist,omitempty"`
 }

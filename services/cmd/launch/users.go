@@ -18,7 +18,30 @@ type User struct {
 	Rules []string
 }
 
-// Users returns the Redis users of a fleet: one for each service, and one for the agent of each of the clusters.
+// role is what has a Redis user, and what it does there.
+type role struct {
+	name   string
+	access keyspace.Access
+}
+
+// services are the services of a fleet but for the agents, which have one each for their clusters.
+func services() []role {
+	return []role{{"translator", translator.Access()}, {"insights", insights.Access()}, {"ui", ui.Access()}}
+}
+
+// Groups returns the consumer groups of the services: where all is well, each has a consumer.
+func Groups() []string {
+	var groups []string
+	for _, s := range services() {
+		if s.access.Group != "" {
+			groups = append(groups, s.access.Group)
+		}
+	}
+	return groups
+}
+
+// Users returns the Redis users of a fleet: one for each service, one for operators, and one for the agent of each of
+// the clusters.
 func Users(clusters ...string) ([]User, error) {
 	var users []User
 	add := func(service string, access keyspace.Access) error {
@@ -26,10 +49,7 @@ func Users(clusters ...string) ([]User, error) {
 		users = append(users, User{userName(service), rules})
 		return err
 	}
-	for _, s := range []struct {
-		name   string
-		access keyspace.Access
-	}{{"translator", translator.Access()}, {"insights", insights.Access()}, {"ui", ui.Access()}} {
+	for _, s := range append(services(), role{"operator", keyspace.Access{Operates: true}}) {
 		if err := add(s.name, s.access); err != nil {
 			return nil, fmt.Errorf("making the Redis user of %s: %w", s.name, err)
 		}

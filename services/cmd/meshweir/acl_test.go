@@ -48,8 +48,8 @@ func TestACLKeepsPasswordsAndMakesUpTheOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "passwords.yaml")
 	east, notes := cli(t, 0, "acl", "--agents", "east", "--secrets", file)
 	first := readPasswordFile(t, file)
-	if len(first) != 4 || !strings.Contains(notes, "meshweir-agent-east") {
-		t.Errorf("got passwords of %d users, want those of translator, insights, ui and the agent: %s", len(first), notes)
+	if len(first) != 5 || !strings.Contains(notes, "meshweir-agent-east") || first["meshweir-operator"] == "" {
+		t.Errorf("got passwords of %d users, want those of translator, insights, ui, operators and the agent: %s", len(first), notes)
 	}
 	both, _ := cli(t, 0, "acl", "--agents", "east,west", "--secrets", file)
 	if !strings.HasPrefix(both, east) {
@@ -73,7 +73,7 @@ func TestACLKeepsPasswordsAndMakesUpTheOthers(t *testing.T) {
 
 	asJSON, _ := cli(t, 0, "acl", "--agents", "west", "--secrets", file, "-o", "json")
 	var document struct{ Users []aclUser }
-	if err := json.Unmarshal([]byte(asJSON), &document); err != nil || len(document.Users) != 4 {
+	if err := json.Unmarshal([]byte(asJSON), &document); err != nil || len(document.Users) != 5 {
 		t.Fatalf("%v: %s", err, asJSON)
 	}
 	for _, u := range document.Users {
