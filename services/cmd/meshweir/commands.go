@@ -20,6 +20,8 @@ func commands(code *int) *cobra.Command {
 	}
 	root.AddCommand(
 		upCommand(code),
+		checkCommand(code),
+		pipelineCommand(code),
 		clusterCommand(code),
 		aclCommand(code),
 		sizeCommand(code),

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +23,10 @@ import (
 // operator is what the commands that look at a fleet, or change it, have in common.
 type operator struct {
 	urls    redisconn.URLs
+	roles   []redisconn.Role // beside control
 	timeout time.Duration
+	// endless says that the command goes on until it is interrupted.
+	endless bool
 	// code receives the exit code.
 	code *int
 	// flags are the operator's, wherever they are defined.
@@ -52,7 +57,7 @@ func (o *operator) group(use, short string, commands ...*cobra.Command) *cobra.C
 // define defines the operator's flags: those of a group, or of a command that stands alone.
 func (o *operator) define(on *pflag.FlagSet, timeout time.Duration) {
 	o.flags = pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.urls.DefineFlags(o.flags)
+	o.urls.DefineFlags(o.flags, o.roles...)
 	o.flags.DurationVar(&o.timeout, "timeout", timeout, "how long the command may take")
 	on.AddFlagSet(o.flags)
 }
@@ -71,8 +76,13 @@ func (o *operator) run(work func(ctx context.Context, s session, args []string) 
 }
 
 func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) error) error {
-	ctx, cancel := context.WithTimeoutCause(cmd.Context(), o.timeout, fmt.Errorf("it took longer than --timeout %s", o.timeout))
-	defer cancel()
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if !o.endless {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it took longer than --timeout %s", o.timeout))
+		defer cancel()
+	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
 	redisconn.RouteLibraryLog(log)
 	conn, err := redisconn.Open(log, o.urls.Control, redisconn.Options{Name: "meshweir-cli"})

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
+	"github.com/meshweir/meshweir/pipeline/survey"
+	"github.com/meshweir/meshweir/services/cmd/launch"
+)
+
+// level says how bad it is.
+type level string
+
+const (
+	levelOK   level = "ok"
+	levelWarn level = "warn"
+	levelFail level = "fail"
+)
+
+// verdict is one line of `check`.
+type verdict struct {
+	Level level `json:"level"`
+	// Of is "redis", "service", "agent", "stream" or "keyspace", and Name is which one.
+	Of   string `json:"of"`
+	Name string `json:"name"`
+	// Says is what was found, and Mend how to mend it; empty where nothing is to be done.
+	Says string `json:"says"`
+	Mend string `json:"mend,omitempty"`
+}
+
+// errUnwell says that a check failed; the lines have told why.
+var errUnwell = errors.New("not all is well")
+
+func checkCommand(code *int) *cobra.Command {
+	o := &operator{code: code, roles: []redisconn.Role{redisconn.Insights, redisconn.Auth, redisconn.Limits}}
+	var format string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use: "check", Short: "Say how Redis, services, agents, streams and keyspaces are, a line each, and how to mend what is not well", Args: cobra.NoArgs,
+		Long: `Looks at all that is in Redis, and says a line of each part: ok, warn or fail, what was found, and how to mend it.
+
+  redis      each server behind each role: version, settings, memory, persistence
+  service    each consumer group: does a process work in it, has it given up on entries?
+  agent      each cluster: does an agent work for it, can it read its cluster?
+  stream     each group on each stream: does it keep up?
+  keyspace   each keyspace: is it whole, and made from what its inputs are now?
+
+Exit code 0 when nothing fails (warnings are no failure), 1 when something does, 2 for a wrong call. It changes nothing; the
+Redis user meshweir-operator, which 'meshweir acl' makes, may do all that it does.`,
+		Example: `  meshweir check
+  meshweir check --quiet                       # only what is not ok
+  meshweir check -o json | jq -r '.checks[] | select(.level == "fail") | .mend'
+  MESHWEIR_REDIS_CONTROL=rediss://meshweir-operator@redis.example.com:6379?password_file=operator.password meshweir check`,
+	}
+	cmd.Run = o.run(func(ctx context.Context, s session, _ []string) error {
+		verdicts, err := checkAll(ctx, o.urls, s)
+		if err == nil {
+			err = printVerdicts(s.out, verdicts, format, quiet)
+		}
+		return err
+	})
+	o.define(cmd.Flags(), 30*time.Second)
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only what is not ok")
+	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "table", "json", "yaml")
+	return cmd
+}
+
+// checkAll looks at the Redis of each role. The others are looked at by their servers alone: what lies there are no keyspaces of a cluster.
+func checkAll(ctx context.Context, urls redisconn.URLs, s session) ([]verdict, error) {
+	look, err := survey.New(s.conn).Take(ctx, survey.Options{Groups: launch.Groups()})
+	if err != nil {
+		return nil, err
+	}
+	verdicts := judgeServers(redisconn.Control, look.Servers)
+	for _, role := range []redisconn.Role{redisconn.Insights, redisconn.Auth, redisconn.Limits} {
+		if urls.For(role) == urls.Control {
+			continue
+		}
+		verdicts = append(verdicts, checkRole(ctx, role, urls.For(role))...)
+	}
+	members, err := readMembers(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	return append(verdicts, judgeSurvey(look, members, launch.Groups())...), nil
+}
+
+// checkRole looks at the Redis of one further role.
+func checkRole(ctx context.Context, role redisconn.Role, url string) []verdict {
+	conn, err := redisconn.Open(slog.New(slog.DiscardHandler), url, redisconn.Options{Name: "meshweir-cli"})
+	if err != nil {
+		return []verdict{{levelFail, "redis", string(role), err.Error(), "see --redis-" + string(role)}}
+	}
+	defer conn.Close()
+	servers, err := conn.Servers(ctx)
+	if err != nil {
+		return []verdict{{levelFail, "redis", string(role), err.Error(), mendRedis(err)}}
+	}
+	return judgeServers(role, servers)
+}
+
+func printVerdicts(out io.Writer, verdicts []verdict, format string, quiet bool) error {
+	counts := map[level]int{}
+	shown := make([]verdict, 0, len(verdicts))
+	for _, v := range verdicts {
+		counts[v.Level]++
+		if v.Level != levelOK || !quiet {
+			shown = append(shown, v)
+		}
+	}
+	var unwell error
+	if counts[levelFail] > 0 {
+		unwell = fmt.Errorf("%w: %d of %d checks fail", errUnwell, counts[levelFail], len(verdicts))
+	}
+	if format != "table" {
+		return errors.Join(encode(out, format, struct {
+			Checks []verdict `json:"checks"`
+		}{shown}), unwell)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, v := range shown {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Level, v.Of, v.Name, v.Says)
+		if v.Mend != "" {
+			fmt.Fprintf(table, "\t\t\t→ %s\n", v.Mend)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d ok, %d warn, %d fail\n", counts[levelOK], counts[levelWarn], counts[levelFail])
+	return unwell
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/work"
+)
+
+// plant is a Redis with a keyspace and a service on it, and the command line as its operator's user.
+type plant struct {
+	*testing.T
+	server *pipelinetest.Server
+	store  *keyspace.Store
+	client redis.UniversalClient
+	owner  *keyspace.Owned
+	url    string // of the user meshweir-operator
+	checks chan bool
+}
+
+func newPlant(t *testing.T) *plant {
+	t.Helper()
+	server := pipelinetest.RealServer(t)
+	client := server.Client()
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), client, keyspace.Config{Block: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := keyspace.Access{Operates: true}.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plant{T: t, server: server, store: store, client: client, url: server.User("meshweir-operator", rules...), checks: make(chan bool, 100)}
+	p.owner = store.Owned("snapshot/east", "uid")
+	p.owner.Complete()
+	p.write("a")
+	t.Cleanup(func() {
+		if denied := server.Denied(); len(denied) > 0 {
+			t.Errorf("the server refused %q", denied)
+		}
+	})
+	return p
+}
+
+func (p *plant) write(key string) {
+	p.Helper()
+	p.owner.Set(key, fmt.Appendf(nil, "%d", time.Now().UnixNano()))
+	if err := p.owner.Flush(p.Context()); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *plant) cli(code int, args ...string) (stdout, stderr string) {
+	p.Helper()
+	return cli(p.T, code, append(args, "--redis-control", p.url)...)
+}
+
+// serve runs a service on the keyspace, until the test ends.
+func (p *plant) serve(group string) {
+	p.Helper()
+	replica, err := keyspace.NewReplica(p.store, keyspace.ReplicaConfig[string]{
+		Kinds: []string{"snapshot"}, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	worker, err := work.New(slog.New(slog.DiscardHandler), p.store, work.Clients{Commands: p.client, Blocking: p.client}, replica,
+		func(_ context.Context, check bool) error { p.checks <- check; return nil },
+		work.Config{Group: group, Kinds: []string{"snapshot"}, RepairEvery: time.Hour})
+	if err != nil {
+		p.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- worker.Run(ctx) }()
+	p.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.Error(err)
+		}
+	})
+	p.eventually("the service to be there", func() bool {
+		groups, err := p.client.XInfoGroups(p.Context(), keyspace.Name("snapshot/east").EventsKey()).Result()
+		return err == nil && len(groups) > 0 && groups[0].Pending == 0 && groups[0].LastDeliveredID != "0-0"
+	})
+}
+
+func (p *plant) eventually(what string, holds func() bool) {
+	p.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); {
+		if time.Now().After(deadline) {
+			p.Fatalf("waited in vain: %s", what)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func TestRepairWaitsUntilTheServicesHaveCompared(t *testing.T) {
+	p := newPlant(t)
+	p.serve("translator")
+	for len(p.checks) > 0 {
+		<-p.checks
+	}
+	out, _ := p.cli(0, "pipeline", "repair", "east", "-o", "json")
+	var answer struct{ Keyspaces []asked }
+	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Keyspaces) != 1 || len(answer.Keyspaces[0].Done) != 1 || answer.Keyspaces[0].Done[0] != "translator" || answer.Keyspaces[0].After != 1 {
+		t.Errorf("got %s", out)
+	}
+	for checked := false; !checked; {
+		select {
+		case checked = <-p.checks:
+		default:
+			t.Fatal("the command ended, and nothing was compared")
+		}
+	}
+}
+
+func TestRepairSaysWhoHasNotAnswered(t *testing.T) {
+	p := newPlant(t)
+	if err := p.client.XGroupCreate(t.Context(), keyspace.Name("snapshot/east").EventsKey(), "translator", "$").Err(); err != nil {
+		t.Fatal(err)
+	}
+	out, notes := p.cli(1, "pipeline", "repair", "snapshot/east", "--timeout", "1s")
+	if !strings.Contains(out, "translator") || !strings.Contains(notes, "1 keyspaces wait for a service") {
+		t.Errorf("got %s%s", out, notes)
+	}
+	if lag, _ := p.cli(0, "pipeline", "lag", "--all"); !strings.Contains(lag, "translator") {
+		t.Errorf("got %s", lag)
+	}
+}
+
+func TestDeadLettersAreGroupedShownReplayedAndDropped(t *testing.T) {
+	p := newPlant(t)
+	p.serve("translator")
+	events := keyspace.Name("snapshot/east").EventsKey()
+	spoil := func(fields ...string) {
+		if err := p.client.XAdd(t.Context(), &redis.XAddArgs{Stream: events, Values: fields}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		spoil("_watermill_message_uuid", fmt.Sprint(i), "metadata", "\x80", "payload", fmt.Sprintf(`{"v":%d}`, 70+i))
+	}
+	spoil("what", "ever")
+	read := func() (found struct{ Piles []pile }) {
+		out, _ := p.cli(0, "pipeline", "dead-letters", "ls", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &found); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	total := func() (n int) {
+		for _, pile := range read().Piles {
+			n += pile.Count
+		}
+		return n
+	}
+	p.eventually("four dead letters", func() bool { return total() == 4 })
+	found := read().Piles
+	if len(found) != 2 || found[0].Count != 3 || found[0].Class != "permanent" || found[1].Class != "undecodable" || found[0].Keyspaces[0] != "snapshot/east" {
+		t.Fatalf("got %+v, want three that differ by a number in one pile, and one other", found)
+	}
+	shown, _ := p.cli(0, "pipeline", "dead-letters", "show", found[0].IDs[0])
+	for _, want := range []string{"class: permanent", "attempts: 1", "v: 72", "snapshot/east", "version 72 is not known"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not in\n%s", want, shown)
+		}
+	}
+	if _, notes := p.cli(2, "pipeline", "dead-letters", "drop", "--all"); total() != 4 || !strings.Contains(notes, "--yes") {
+		t.Errorf("dropped without --yes: %s", notes)
+	}
+	before := p.client.XLen(t.Context(), events).Val()
+	p.cli(0, "pipeline", "dead-letters", "replay", "--all", "--class", "undecodable")
+	if after := p.client.XLen(t.Context(), events).Val(); after != before+1 {
+		t.Errorf("the stream has %d entries, want one more than %d", after, before)
+	}
+	p.eventually("it to be given up again", func() bool { return total() == 4 })
+	p.cli(0, "pipeline", "dead-letters", "drop", found[0].IDs[0], found[0].IDs[1], "--yes")
+	p.cli(0, "pipeline", "dead-letters", "drop", "--all", "--group", "translator", "--yes")
+	if n := total(); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+	p.cli(1, "pipeline", "dead-letters", "show", found[0].IDs[0])
+	p.cli(2, "pipeline", "dead-letters", "ls", "--group", "nobody")
+}
+
+// lines collects what a command prints while it runs.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func TestTailFollowsEventsAlsoOfKeyspacesThatComeLater(t *testing.T) {
+	p := newPlant(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var out lines
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"pipeline", "tail", "-n", "1", "--redis-control", p.url}, &out, &out)
+	}()
+	p.eventually("the last event", func() bool { return strings.Contains(out.String(), "+a") })
+	p.write("b")
+	p.eventually("an event", func() bool { return strings.Contains(out.String(), "r2 ") && strings.Contains(out.String(), "+b") })
+	west := p.store.Owned("snapshot/west", "uid")
+	west.Set("c", []byte("1"))
+	if err := west.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.eventually("a keyspace that came later", func() bool {
+		return strings.Contains(out.String(), "snapshot/west") && strings.Contains(out.String(), "+c")
+	})
+	stop()
+	if code := <-done; code != 0 || strings.Count(out.String(), "+a") != 1 {
+		t.Errorf("exit code %d: %s", code, &out)
+	}
+	p.cli(2, "pipeline", "tail", "north")
+}
+
+func TestCheckHasAnExitCode(t *testing.T) {
+	p := newPlant(t)
+	out, _ := p.cli(1, "check", "-o", "json")
+	var answer struct{ Checks []verdict }
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || len(answer.Checks) < 5 {
+		t.Errorf("%v: %s", err, out)
+	}
+	cli(t, 2, "check", "--redis-control", "nonsense")
+	p.cli(2, "check", "-o", "xml")
+	if status, _ := p.cli(0, "pipeline", "status", "east", "--sizes"); !strings.Contains(status, "snapshot/east  1") {
+		t.Errorf("got %s", status)
+	}
+	nowhere := "unix://" + filepath.Join(t.TempDir(), "none.sock")
+	if _, notes := cli(t, 1, "check", "--redis-control", nowhere, "--timeout", "5s"); !strings.Contains(notes, "--redis-control") {
+		t.Errorf("got %s", notes)
+	}
+}
