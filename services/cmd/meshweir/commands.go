@@ -9,6 +9,8 @@ import (
 	"github.com/meshweir/meshweir/pipeline/process"
 )
 
+//go:generate go test -run TestThePageOfCommandsIsWhatTheCommandsSay . -update-page
+
 // commands is the whole tree of commands. A command sets code by what became of it; what cobra itself finds wrong
 // with a command line is the root's error.
 func commands(code *int) *cobra.Command {
@@ -22,6 +24,7 @@ func commands(code *int) *cobra.Command {
 		upCommand(code),
 		checkCommand(code),
 		pipelineCommand(code),
+		inspectCommand(code),
 		clusterCommand(code),
 		aclCommand(code),
 		sizeCommand(code),
