@@ -25,15 +25,13 @@ func readWorkspace(spec []byte) (*Wiring, error) {
 	return &Wiring{Workspace: &w}, nil
 }
 
+// readService reads a Service. One without a selector takes requests, too.
 func readService(spec []byte) (*Wiring, error) {
 	s, err := read[struct {
 		Selector map[string]string `json:"selector"`
 	}](spec)
 	if err != nil {
 		return nil, err
-	}
-	if len(s.Selector) == 0 {
-		return nil, nil //nolint:nilnil // it says nothing
 	}
 	return &Wiring{Selector: s.Selector}, nil
 }
