@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -28,7 +30,9 @@ func screens() []screen {
 		{"topology, nothing found", "/topology?host=nothing-like-it", "Nothing matches"},
 		{"policies", "/policies", "By route"},
 		{"policies of a route", "/policies/east/HTTPRoute.gateway.networking.k8s.io/shop/cart", "On the way of a request"},
-		{"pipeline", "/pipeline", "Consumer groups"},
+		{"policies of an output", "/policies/west/VirtualService.networking.istio.io/ingress/cart", "only-members"},
+		{"pipeline", "/pipeline", "undecodable"},
+		{"dead letter", "/pipeline/dead-letters/ui/" + deadLetter, "Drop it"},
 		{"resources, nothing found", "/resources?q=nothing-like-it", "Nothing matches"},
 		{"resource written by hand", "/resources/east/HTTPRoute.gateway.networking.k8s.io/shop/cart", "cart.example"},
 		{"resource written by Meshweir", "/resources/west/VirtualService.networking.istio.io/ingress/cart", "Written by Meshweir"},
@@ -37,6 +41,9 @@ func screens() []screen {
 		{"nothing there", "/clusters/nowhere", "There is nothing here"},
 	}
 }
+
+// shots asks TestScreens to keep what it sees: -shots=DIRECTORY.
+var shots = flag.String("shots", "", "the directory to which TestScreens writes pictures of the screens; empty for none")
 
 // TestScreens looks at every screen at the widths of a telephone and of a desk, in light and in dark colours: nothing reaches
 // beyond the screen, the console stays empty, and axe finds nothing that keeps people out.
@@ -58,6 +65,9 @@ func TestScreens(t *testing.T) {
 				}
 				for _, colours := range []string{"light", "dark"} {
 					b.colours(colours)
+					if *shots != "" {
+						b.shoot(filepath.Join(*shots, fmt.Sprintf("%s-%d-%s.png", strings.ReplaceAll(s.name, " ", "-"), width, colours)))
+					}
 					for _, violation := range b.axe() {
 						t.Errorf("at %d px, %s: %s", width, colours, violation)
 					}
@@ -68,6 +78,16 @@ func TestScreens(t *testing.T) {
 			}
 			b.quiet()
 		})
+	}
+}
+
+// shoot writes a picture of the whole page.
+func (b *browser) shoot(file string) {
+	b.t.Helper()
+	var shot struct{ Data []byte }
+	b.call("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true}, &shot)
+	if err := os.WriteFile(file, shot.Data, 0o600); err != nil {
+		b.t.Fatal(err)
 	}
 }
 

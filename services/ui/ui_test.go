@@ -9,12 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/ui"
+	"github.com/meshweir/meshweir/services/ui/materialise"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,7 +36,22 @@ const (
 	route      = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
 	insightKey = "CFG0101/west/" + virtual + "#reviews"
 	virtual    = "VirtualService.networking.istio.io/ingress/cart"
+	deadLetter = "1764410400000-0"
 )
+
+// surroundings are what the route and the VirtualService of a fleet are connected with.
+var surroundings = []struct{ cluster, key, object string }{
+	{"east", "Gateway.gateway.networking.k8s.io/shop/shop", `{"apiVersion":"gateway.networking.k8s.io/v1","kind":"Gateway","metadata":{"namespace":"shop","name":"shop"},
+		"spec":{"gatewayClassName":"meshweir","listeners":[{"name":"http","port":80,"protocol":"HTTP"}]}}`},
+	{"west", "Gateway.networking.istio.io/ingress/shop", `{"apiVersion":"networking.istio.io/v1","kind":"Gateway","metadata":{"namespace":"ingress","name":"shop"},
+		"spec":{"selector":{"istio":"ingress"},"servers":[{"port":{"number":80,"name":"http","protocol":"HTTP"},"hosts":["*.example"]}]}}`},
+	{"west", "Pod/ingress/gateway-7c9f", `{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"ingress","name":"gateway-7c9f","labels":{"istio":"ingress"}}}`},
+	{"west", "AuthorizationPolicy.security.istio.io/ingress/only-members", `{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"namespace":"ingress","name":"only-members"},
+		"spec":{"selector":{"matchLabels":{"istio":"ingress"}},"action":"DENY","rules":[{"from":[{"source":{"notRequestPrincipals":["*"]}}]}]}}`},
+	{"west", "PeerAuthentication.security.istio.io/ingress/strict", `{"apiVersion":"security.istio.io/v1","kind":"PeerAuthentication","metadata":{"namespace":"ingress","name":"strict"},"spec":{"mtls":{"mode":"STRICT"}}}`},
+	{"west", "DestinationRule.networking.istio.io/shop/of-nothing", `{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"namespace":"shop","name":"of-nothing"},
+		"spec":{"host":"gone.shop.svc.cluster.local","trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":10}}}}}`},
+}
 
 // newFleet runs a ui on two clusters: a route in east became a VirtualService in west.
 func newFleet(t *testing.T) *fleet {
@@ -54,8 +72,12 @@ func newFleet(t *testing.T) *fleet {
 		f.snapshot["west"].Set(key, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"service-%03d"},"spec":{"ports":[{"port":80}]}}`, i))
 	}
 	made := []byte(`{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"namespace":"ingress","name":"cart",
-		"labels":{"app.kubernetes.io/managed-by":"meshweir"},"annotations":{"meshweir.io/sources":"east:` + route + `"}},"spec":{"hosts":["cart.example"]}}`)
+		"labels":{"app.kubernetes.io/managed-by":"meshweir"},"annotations":{"meshweir.io/sources":"east:` + route + `"}},"spec":{"hosts":["cart.example"],"gateways":["shop"],
+		"http":[{"route":[{"destination":{"host":"service-001.shop.svc.cluster.local"}},{"destination":{"host":"reviews"}}]}]}}`)
 	f.snapshot["west"].Set(virtual, made)
+	for _, o := range surroundings {
+		f.snapshot[o.cluster].Set(o.key, []byte(o.object))
+	}
 	f.output.Set(virtual, made)
 	f.applied.Set(virtual, []byte(`{"result":"Applied","output":"1-a/1"}`))
 	f.status.Set(route, []byte(`{"observedGeneration":1,"status":{"parents":[{"parentRef":{"name":"shop"},"conditions":[{"type":"Accepted","status":"True","reason":"Accepted"}]}]}}`))
@@ -73,12 +95,18 @@ func newFleet(t *testing.T) *fleet {
 			t.Fatal(err)
 		}
 	}
+	// Garbage that the service gave up on: a dead letter.
+	if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: keyspace.DeadLettersKey(materialise.Group), ID: deadLetter, Values: []any{"garbage", "<x>"}}).Err(); err != nil {
+		t.Fatal(err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.url = "http://" + listener.Addr().String()
-	u, err := ui.New(log, store, work.Clients{Commands: client, Blocking: client}, ui.Config{Listener: listener})
+	u, err := ui.New(log, store, work.Clients{Commands: client, Blocking: client}, ui.Config{
+		Listener: listener, Pipeline: &redisconn.Conn{Client: client, Blocking: client},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +129,8 @@ func newFleet(t *testing.T) *fleet {
 }
 
 func (f *fleet) setRoute(host string) {
-	f.snapshot["east"].Set(route, []byte(`{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"namespace":"shop","name":"cart"},"spec":{"hostnames":["`+host+`"]}}`))
+	f.snapshot["east"].Set(route, []byte(`{"apiVersion":"gateway.networking.k8s.io/v1","kind":"HTTPRoute","metadata":{"namespace":"shop","name":"cart"},"spec":{"hostnames":["`+host+`"],
+		"parentRefs":[{"name":"shop"}],"rules":[{"backendRefs":[{"name":"cart","port":80}]}]}}`))
 }
 
 func (f *fleet) flush() {

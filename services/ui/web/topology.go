@@ -34,6 +34,12 @@ type wayBox struct {
 	Short, Under string
 }
 
+// Label is the name of the box for those who hear it: first what others read on it, by which it can be
+// called (WCAG 2.5.3), then all of it.
+func (b wayBox) Label() string {
+	return strings.TrimSpace(b.Short+" "+b.Under) + ": " + b.Words
+}
+
 // wayRow is a node as a row of the table.
 type wayRow struct {
 	*topology.Node
