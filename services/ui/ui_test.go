@@ -91,7 +91,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	for _, s := range f.snapshot {
-		if err := s.Beat(t.Context(), []byte(`{"version":"v1"}`), time.Minute); err != nil {
+		if err := s.Beat(t.Context(), []byte(`{"version":"v1"}`), time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
