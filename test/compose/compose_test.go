@@ -66,7 +66,7 @@ func newProject(t *testing.T) *project {
 			p.docker1("logs", "--tail", "15")
 			p.docker1("ps", "--all")
 		}
-		p.docker1("down", "--volumes", "--remove-orphans")
+		p.docker1("--profile", "tools", "down", "--volumes", "--remove-orphans")
 	})
 	return p
 }
@@ -83,7 +83,7 @@ func (p *project) compose(args ...string) string {
 
 // docker1 is compose where nothing can be done about an error.
 func (p *project) docker1(args ...string) {
-	if out, err := p.run(args...); err != nil || args[0] != "down" {
+	if out, err := p.run(args...); err != nil || args[0] != "--profile" {
 		p.t.Logf("docker compose %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
@@ -155,7 +155,7 @@ func (p *project) missing() (services []string) {
 
 func TestComposeRunsTheWholeProduct(t *testing.T) {
 	p := newProject(t)
-	p.compose("build")
+	p.compose("--profile", "tools", "build")
 	without := p.missing()
 	slices.Sort(without)
 	up := []string{"up", "--detach", "--wait", "--wait-timeout", "600"}
@@ -174,6 +174,14 @@ func TestComposeRunsTheWholeProduct(t *testing.T) {
 	}
 	p.compose(up...) // fails unless all become healthy
 
+	t.Run("programs know what they were built from", func(t *testing.T) {
+		if got := p.compose("run", "--rm", "--no-deps", "meshweir", "version"); !strings.Contains(got, "9.8.7") {
+			t.Errorf("got %q, want the version of the build argument", got)
+		}
+	})
+	t.Run("check finds nothing wrong", func(t *testing.T) {
+		p.compose("run", "--rm", "--no-deps", "meshweir", "check")
+	})
 	t.Run("a change of a folder arrives in another cluster", func(t *testing.T) {
 		const before, after = "198.51.100.20", "198.51.100.21"
 		applied := func() string { return p.applied("agent-east") }

@@ -107,6 +107,15 @@ func TestSetupMakesWhatIsMounted(t *testing.T) {
 		args[i] = strings.Replace(arg, "--folder=/secrets", "--folder="+folder, 1)
 	}
 	meshweir(t.Context(), t, args...)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries { // the container can write to volumes only
+		if !slices.ContainsFunc(setup.Volumes, func(mount string) bool { return strings.HasSuffix(mount, ":/secrets/"+entry.Name()) }) {
+			t.Errorf("setup makes the folder %s, and has no volume for it", entry.Name())
+		}
+	}
 	made := map[string]string{} // volume: the file in it
 	dockerfile := read(t, "deploy/Dockerfile")
 	for _, mount := range setup.Volumes {
