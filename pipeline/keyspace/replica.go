@@ -278,6 +278,19 @@ func (r *Replica[T]) WaitFor(ctx context.Context, name Name, p Position) error {
 	}
 }
 
+// Told returns the positions up to which OnChange has been told, of all keyspaces that exist.
+func (r *Replica[T]) Told() Vector {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	told := make(Vector, len(r.spaces))
+	for name, sp := range r.spaces {
+		if sp.told != (Position{}) {
+			told[name] = sp.told
+		}
+	}
+	return told
+}
+
 // View calls read with a view of all keyspaces, which stays as it is for the call.
 func (r *Replica[T]) View(read func(View[T])) {
 	r.mu.RLock()

@@ -112,6 +112,11 @@ func (s *Store) Meta(ctx context.Context, name Name) (Meta, error) {
 	return metas[0], nil
 }
 
+// Metas reads what keyspaces say of themselves, in one round trip and in the order of names.
+func (s *Store) Metas(ctx context.Context, names ...Name) ([]Meta, error) {
+	return s.metas(ctx, names...)
+}
+
 // metas reads many metas in one round trip. A damaged one counts as absent: its writer will see that and write anew.
 func (s *Store) metas(ctx context.Context, names ...Name) ([]Meta, error) {
 	cmds := make([]*redis.SliceCmd, len(names))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 
 	"github.com/meshweir/meshweir/pipeline/stream"
@@ -45,7 +46,8 @@ func (s *Store) commit(ctx context.Context, w write) error {
 		span.RecordError(err)
 	}
 	if err != nil && !errors.Is(err, errMoved) { // a lost race is part of the game
-		span.SetStatus(codes.Error, telemetry.ErrorClass(err))
+		span.SetStatus(codes.Error, refusal(err))
+		count(ctx, s.metrics.failures, 1, w.name, attribute.String("error", refusal(err)))
 	}
 	return err
 }
@@ -57,6 +59,7 @@ func (s *Store) attempt(ctx context.Context, w write) error {
 		switch {
 		case err == nil:
 			count(ctx, s.metrics.writes, 1, w.name)
+			count(ctx, s.metrics.failures, 0, w.name, attribute.String("error", "OOM")) // the first one would else be no increase
 			count(ctx, s.metrics.keys, len(w.set)+len(w.del), w.name)
 			if w.next.Epoch != w.base.Epoch {
 				count(ctx, s.metrics.epochs, 1, w.name)

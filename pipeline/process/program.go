@@ -146,6 +146,7 @@ func (p Program) serve(ctx context.Context, system System, log *slog.Logger, lis
 		return UsageError{err}
 	}
 	health := telemetry.NewHealth(log, tel.Registry())
+	tel.Registry().MustRegister(health)
 	log.InfoContext(ctx, "started", "program", p.Name, "version", Version())
 	err = run(ctx, Env{
 		Log: log, Stdout: system.Stdout, Telemetry: tel, Health: health,

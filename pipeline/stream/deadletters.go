@@ -14,6 +14,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 )
 
 // ErrNoDeadLetter says that there is no dead letter of that id (any more).
@@ -28,6 +31,10 @@ type DeadLettersConfig struct {
 	MaxLength int64
 	// MaxAge is how long one is kept. Default 7 days. Age is looked at whenever one is added.
 	MaxAge time.Duration
+	// Meter receives meshweir.dead_letters, by group and class of the error. Default none.
+	Meter metric.Meter
+	// Group is whose counters begin at 0: the first dead letter would else be no increase. Optional.
+	Group string
 }
 
 // DeadLetters keeps what was given up on in a stream of its own, in the wire
@@ -37,6 +44,7 @@ type DeadLetters struct {
 	client redis.UniversalClient
 	stream string
 	cfg    DeadLettersConfig
+	added  metric.Int64Counter
 }
 
 // DeadLetter is a message that was given up on.
@@ -78,7 +86,20 @@ func NewDeadLetters(client redis.UniversalClient, stream string, cfg DeadLetters
 	if cfg.MaxLength < 1 || cfg.MaxAge < 0 {
 		return nil, fmt.Errorf("opening dead letters: a limit is out of range: %d entries, %s", cfg.MaxLength, cfg.MaxAge)
 	}
-	return &DeadLetters{client: client, stream: stream, cfg: cfg}, nil
+	if cfg.Meter == nil {
+		cfg.Meter = noop.Meter{}
+	}
+	added, err := cfg.Meter.Int64Counter("meshweir.dead_letters", metric.WithDescription("Messages that were given up, by the class of the error."))
+	if err != nil {
+		return nil, fmt.Errorf("opening dead letters: %w", err)
+	}
+	d := &DeadLetters{client: client, stream: stream, cfg: cfg, added: added}
+	if cfg.Group != "" {
+		for _, class := range []Class{ClassUndecodable, ClassPermanent, ClassPanic, ClassExhausted} {
+			d.count(context.Background(), 0, cfg.Group, class)
+		}
+	}
+	return d, nil
 }
 
 // Count returns the number of dead letters.
@@ -163,7 +184,12 @@ func (d *DeadLetters) add(ctx context.Context, msg *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("adding a dead letter: %w", err)
 	}
+	d.count(ctx, 1, msg.Metadata.Get(GroupKey), Class(msg.Metadata.Get(ClassKey)))
 	return nil
+}
+
+func (d *DeadLetters) count(ctx context.Context, n int64, group string, class Class) {
+	d.added.Add(ctx, n, metric.WithAttributes(attribute.String("group", group), attribute.String("class", string(class))))
 }
 
 // addRaw appends an entry that could not be decoded.

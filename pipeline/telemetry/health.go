@@ -101,6 +101,25 @@ func (h *Health) Ready(ctx context.Context) (states []CheckState, ready bool) {
 	return states, ready
 }
 
+// Describe is part of [prometheus.Collector].
+func (h *Health) Describe(to chan<- *prometheus.Desc) { to <- readyDesc() }
+
+// Collect is part of [prometheus.Collector]: meshweir_ready is 1 for each check that passes, and else 0.
+func (h *Health) Collect(to chan<- prometheus.Metric) {
+	states, _ := h.Ready(context.Background())
+	for _, s := range states {
+		value := 1.0
+		if s.Error != "" {
+			value = 0
+		}
+		to <- prometheus.MustNewConstMetric(readyDesc(), prometheus.GaugeValue, value, s.Name)
+	}
+}
+
+func readyDesc() *prometheus.Desc {
+	return prometheus.NewDesc("meshweir_ready", "Whether a check of readiness passes.", []string{"check"}, nil)
+}
+
 func (h *Health) serveReady(w http.ResponseWriter, r *http.Request) {
 	states, ready := h.Ready(r.Context())
 	status := http.StatusOK

@@ -110,3 +110,17 @@ func (a addressHandler) Handle(_ context.Context, r slog.Record) error {
 	})
 	return nil
 }
+
+func TestReadinessIsAMetricOfEachCheck(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	h := telemetry.NewHealth(slog.New(slog.DiscardHandler), registry)
+	registry.MustRegister(h)
+	h.AddReady("redis", func(context.Context) error { return nil })
+	h.AddReady("dashboard", func(context.Context) error { return errors.New("not yet") })
+	_, body := get(h, "/metrics", "")
+	for _, want := range []string{`meshweir_ready{check="redis"} 1`, `meshweir_ready{check="dashboard"} 0`} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("/metrics has no %s:\n%s", want, body)
+		}
+	}
+}

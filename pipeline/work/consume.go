@@ -34,7 +34,7 @@ func (w *Worker) route(ctx context.Context) error {
 	if err := w.clients.Commands.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("reaching Redis: %w", err)
 	}
-	dead, err := stream.NewDeadLetters(w.clients.Commands, keyspace.DeadLettersKey(w.cfg.Group), stream.DeadLettersConfig{})
+	dead, err := stream.NewDeadLetters(w.clients.Commands, keyspace.DeadLettersKey(w.cfg.Group), stream.DeadLettersConfig{Meter: w.cfg.Meter, Group: w.cfg.Group})
 	if err != nil {
 		return err
 	}
@@ -51,15 +51,23 @@ func (w *Worker) route(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	handlers := make([]string, len(w.cfg.Kinds))
+	for i, kind := range w.cfg.Kinds {
+		handlers[i] = w.cfg.Group + "." + kind
+	}
+	again, err := retries(w.cfg.Meter, handlers...)
+	if err != nil {
+		return err
+	}
 	router, err := stream.NewRouter(w.log, stream.RouterConfig{
 		DeadLetters: dead, Group: w.cfg.Group,
-		Middlewares: []message.HandlerMiddleware{telemetry.Tracing(w.cfg.Tracer), measure},
+		Middlewares: []message.HandlerMiddleware{telemetry.Tracing(w.cfg.Tracer), measure, again},
 	})
 	if err != nil {
 		return err
 	}
-	for _, kind := range w.cfg.Kinds {
-		router.AddConsumerHandler(w.cfg.Group+"."+kind, kind+"/*", subscriber, w.handle)
+	for i, kind := range w.cfg.Kinds {
+		router.AddConsumerHandler(handlers[i], kind+"/*", subscriber, w.handle)
 	}
 	// For the same reason it begins to end only when it has begun.
 	routing, stop := context.WithCancel(context.WithoutCancel(ctx))

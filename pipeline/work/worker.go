@@ -44,6 +44,7 @@ type Follower interface {
 	Run(ctx context.Context) error
 	Synced() <-chan struct{}
 	WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position) error
+	Told() keyspace.Vector
 }
 
 // Pass computes from the followed state what changed since the last pass and
@@ -67,9 +68,11 @@ type Worker struct {
 	pass    Pass
 	cfg     Config
 
-	mu sync.Mutex // guards next and notes
+	mu sync.Mutex // guards what follows
 	// next is the pass that has not begun yet; nil for none asked for.
 	next *round
+	// worked is what the last pass that succeeded had been told of.
+	worked keyspace.Vector
 	// notes are the changes that no pass has begun to work on, whoever gets their events.
 	notes []telemetry.Cause
 	// asked wakes the loop that makes the passes.
@@ -103,7 +106,11 @@ func New(log *slog.Logger, store *keyspace.Store, clients Clients, follows Follo
 	if cfg.RepairEvery < 0 || cfg.WaitAtMost < 0 {
 		return nil, fmt.Errorf("making a worker: a time is negative: RepairEvery %s, WaitAtMost %s", cfg.RepairEvery, cfg.WaitAtMost)
 	}
-	return &Worker{log: log, store: store, clients: clients, follows: follows, pass: pass, cfg: cfg, asked: make(chan struct{}, 1), noted: make(chan struct{}, 1)}, nil
+	w := &Worker{log: log, store: store, clients: clients, follows: follows, pass: pass, cfg: cfg, asked: make(chan struct{}, 1), noted: make(chan struct{}, 1)}
+	if err := w.measure(); err != nil {
+		return nil, fmt.Errorf("making a worker: %w", err)
+	}
+	return w, nil
 }
 
 // Run works until ctx ends. The events in hand are then finished.
@@ -207,9 +214,15 @@ func (w *Worker) passes(ctx context.Context) {
 		w.next, w.notes = nil, nil
 		w.mu.Unlock()
 		check = check || r != nil && r.check
+		told := w.follows.Told()
 		working, end := w.begin(ctx, check, r, notes)
 		err := w.make(working, check)
 		end(err)
+		if err == nil {
+			w.mu.Lock()
+			w.worked = told
+			w.mu.Unlock()
+		}
 		if r != nil {
 			r.err = err
 			close(r.done)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -224,7 +223,7 @@ func (p *applier) do(ctx context.Context, s step) error {
 		trace.SpanFromContext(ctx).AddEvent(string(record.Result), trace.WithAttributes(attribute.String("meshweir.object", s.key.String())))
 	}
 	if s.verb != keep {
-		p.vitals.applied.Add(ctx, 1, metric.WithAttributes(attribute.String("result", string(record.Result))))
+		p.vitals.countApplied(ctx, 1, record.Result)
 	}
 	if isConflict {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
@@ -26,7 +27,7 @@ func (p *applier) noteDrift(ctx context.Context, s step) *internalv1.Drift {
 	if last.Result != internalv1.ResultApplied || last.Hash != s.wanted.hash {
 		return last.Drift
 	}
-	p.vitals.drift.Add(ctx, 1)
+	p.vitals.drift.Add(ctx, 1, metric.WithAttributes(p.vitals.cluster))
 	p.vitals.update(func(b *internalv1.Heartbeat) { b.Drift++ })
 	p.log.InfoContext(ctx, "object was changed by hand and is applied again", "key", s.key.String())
 	return drifted(last.Drift, s.wanted.object, s.stands, time.Now())

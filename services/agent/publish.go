@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -143,7 +144,7 @@ func (p *publisher) stage(ctx context.Context, d snapshot.Delivery) {
 	p.published.deliver(d)
 	n := len(changes.Set) + len(changes.Deleted)
 	p.changed(n, d.At)
-	p.vitals.changes.Add(ctx, int64(n))
+	p.vitals.changes.Add(ctx, int64(n), metric.WithAttributes(p.vitals.cluster))
 	p.count(ctx, d)
 	if concernsApplied(d) {
 		p.onChange()

@@ -78,7 +78,7 @@ func (p *applier) begin(ctx context.Context, operation string, name keyspace.Nam
 			return
 		}
 		if age, known := telemetry.Since(ctx, time.Now()); known && acts > 0 {
-			p.vitals.age.Record(ctx, age.Seconds(), metric.WithAttributes(attribute.String("cluster", p.cfg.Cluster)))
+			p.vitals.age.Record(ctx, age.Seconds(), metric.WithAttributes(p.vitals.cluster))
 		}
 	}
 }

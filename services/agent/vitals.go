@@ -2,11 +2,13 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -25,20 +27,37 @@ type vitals struct {
 	bound, published bool
 	publishErr       error
 
-	// Instruments are safe for concurrent use.
+	// Instruments are safe for concurrent use. Each series has the cluster.
+	cluster                 attribute.KeyValue
 	changes, applied, drift metric.Int64Counter
 	age                     metric.Float64Histogram
 }
 
 func newVitals(cfg Config) (*vitals, error) {
 	v := &vitals{beat: internalv1.Heartbeat{Version: cfg.Version, Source: cfg.source(), Holder: cfg.holder(), StartedAt: time.Now().UTC()}}
+	v.cluster = attribute.String("cluster", cfg.Cluster)
 	var errs [4]error
 	v.changes, errs[0] = cfg.Meter.Int64Counter("meshweir.agent.changes", metric.WithDescription("Objects of the snapshot that were set or deleted."))
 	v.applied, errs[1] = cfg.Meter.Int64Counter("meshweir.agent.applied", metric.WithDescription("Objects of the output that were acted on, by result."))
 	v.drift, errs[2] = cfg.Meter.Int64Counter("meshweir.agent.drift", metric.WithDescription("Objects that somebody changed and that were applied again."))
 	v.age, errs[3] = cfg.Meter.Float64Histogram("meshweir.agent.change.age", metric.WithUnit("s"), telemetry.SecondsBuckets(),
 		metric.WithDescription("How long ago a change was first seen, in whichever cluster, when what it led to was applied in this one."))
-	return v, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	// What was never counted stands at 0: the first of it would else be no increase.
+	v.drift.Add(context.Background(), 0, metric.WithAttributes(v.cluster))
+	for _, result := range []internalv1.Result{
+		internalv1.ResultApplied, internalv1.ResultDeleted, internalv1.ResultError, internalv1.ResultConflict, internalv1.ResultRefused,
+	} {
+		v.countApplied(context.Background(), 0, result)
+	}
+	return v, nil
+}
+
+// countApplied counts objects of the output that were acted on.
+func (v *vitals) countApplied(ctx context.Context, n int64, result internalv1.Result) {
+	v.applied.Add(ctx, n, metric.WithAttributes(v.cluster, attribute.String("result", string(result))))
 }
 
 func (v *vitals) update(change func(*internalv1.Heartbeat)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -103,4 +104,11 @@ func (f *followed) WaitFor(ctx context.Context, name keyspace.Name, p keyspace.P
 		return f.reports.WaitFor(ctx, name, p)
 	}
 	return f.sources.WaitFor(ctx, name, p)
+}
+
+// Told returns the positions up to which the service has heard of what its checks read.
+func (f *followed) Told() keyspace.Vector {
+	told := f.sources.Told()
+	maps.Copy(told, f.reports.Told())
+	return told
 }

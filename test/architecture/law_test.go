@@ -100,6 +100,10 @@ func foreignLaws() []foreignLaw {
 			folders:  []string{},
 			reason:   "Istio's own code stays in nested modules",
 		}, {
+			imported: []string{"github.com/prometheus/prometheus"},
+			folders:  []string{},
+			reason:   "Prometheus' own code stays in nested modules",
+		}, {
 			imported: []string{"k8s.io", "istio.io", "sigs.k8s.io/gateway-api"},
 			except:   []string{"pipeline"},
 			reason:   "pipeline knows no word of the services' domain",
@@ -167,6 +171,8 @@ func TestLawDecides(t *testing.T) {
 		{"extauth serves Envoy", "services/extauth", shipped, "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3", true},
 		{"the ui knows Envoy", "services/ui", shipped, "github.com/envoyproxy/go-control-plane/envoy/type/v3", false},
 		{"Istio's code", "test/faults", test, "istio.io/istio/pkg/config", false},
+		{"Prometheus' code", "test/faults", test, "github.com/prometheus/prometheus/promql", false},
+		{"Prometheus' client", "pipeline/telemetry", shipped, "github.com/prometheus/client_golang/prometheus", true},
 		{"Istio's API", "services/translator", shipped, "istio.io/api/networking/v1", true},
 		{"OPA beside its package", "services/extauth", shipped, "github.com/open-policy-agent/opa/v1/rego", false},
 		{"a room that nobody agreed on", "internal/strings", shipped, module + "/schemas/events", false},

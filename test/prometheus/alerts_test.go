@@ -1,0 +1,105 @@
+package prometheus
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/promqltest"
+)
+
+// step is how often rules are evaluated, and the distance of the samples of the series below.
+const step = 30 * time.Second
+
+// Series are written as in Prometheus' own tests: "0+1x9" are ten samples from 0 that rise by 1, "_" is none.
+func TestAlertsFireWhenTheyMustAndOnlyThen(t *testing.T) {
+	tests := []struct{ alert, name, series, fires string }{
+		{"MeshweirAgentSilent", "an agent says that it cannot publish", `meshweir_ready{check="snapshot of east"} 1x5 0x20`, "yes"},
+		{"MeshweirAgentSilent", "an agent is gone", `meshweir_ready{check="snapshot of east"} 1x5 _x40`, "yes"},
+		{"MeshweirAgentSilent", "an agent was restarted", `meshweir_ready{check="snapshot of east"} 1x5 0x2 1x60`, "no"},
+		{"MeshweirAgentSilent", "of two replicas one is ready", `meshweir_ready{check="snapshot of east",instance="a"} 1x60
+meshweir_ready{check="snapshot of east",instance="b"} 0x60`, "no"},
+		{"MeshweirNotReady", "a translator cannot read", `meshweir_ready{check="translator"} 0x20`, "yes"},
+		{"MeshweirNotReady", "a translator starts", `meshweir_ready{check="translator"} 0x3 1x20`, "no"},
+		{"MeshweirNotReady", "an agent is the business of another alert", `meshweir_ready{check="snapshot of east"} 0x20`, "no"},
+		{"MeshweirLagGrows", "no pass succeeds", `meshweir_work_lag{group="translator",keyspace="snapshot/east"} 0x5 1+1x20`, "yes"},
+		{"MeshweirLagGrows", "changes come faster than scrapes, and are worked on", `meshweir_work_lag{group="translator",keyspace="snapshot/east"} 3 0 2 0 4 0 1 0 3 0 2 0`, "no"},
+		{"MeshweirLagGrows", "another replica keeps up", `meshweir_work_lag{group="translator",keyspace="snapshot/east",instance="a"} 1+1x20
+meshweir_work_lag{group="translator",keyspace="snapshot/east",instance="b"} 0x20`, "no"},
+		{"MeshweirEventsWait", "an event is not acked", `meshweir_work_age_seconds{group="ui",keyspace="output/east"} 0+30x20`, "yes"},
+		{"MeshweirEventsWait", "events come and go", `meshweir_work_age_seconds{group="ui",keyspace="output/east"} 2x20`, "no"},
+		{"MeshweirDeadLetters", "one message is given up", `meshweir_dead_letters_total{group="ui",class="permanent"} 0x10 1x10`, "yes"},
+		{"MeshweirDeadLetters", "none is", `meshweir_dead_letters_total{group="ui",class="permanent"} 3x20`, "no"},
+		{"MeshweirRedisRefusesWrites", "the Redis is full", `meshweir_keyspace_failures_total{keyspace="snapshot",error="OOM"} 0x5 1+1x5`, "yes"},
+		{"MeshweirRedisRefusesWrites", "a connection broke", `meshweir_keyspace_failures_total{keyspace="snapshot",error="error"} 0x5 1+1x5`, "no"},
+		{"MeshweirDriftAgain", "somebody else writes the object too", `meshweir_agent_drift_total{cluster="east"} 0+1x20`, "yes"},
+		{"MeshweirDriftAgain", "somebody tried something once", `meshweir_agent_drift_total{cluster="east"} 0x5 2x20`, "no"},
+		{"MeshweirNotApplied", "the API server refuses", `meshweir_agent_applied_total{cluster="east",result="Error"} 0+1x30`, "yes"},
+		{"MeshweirNotApplied", "all is taken", `meshweir_agent_applied_total{cluster="east",result="Applied"} 0+9x30`, "no"},
+		{"MeshweirListsAgain", "a stream is too short", `meshweir_keyspace_relists_total{keyspace="snapshot",reason="gap"} 0+1x30`, "yes"},
+		{"MeshweirListsAgain", "services start", `meshweir_keyspace_relists_total{keyspace="snapshot",reason="first"} 0+1x30`, "no"},
+		{"MeshweirChangesAreSlow", "changes take half a minute", `meshweir_agent_change_age_seconds_bucket{cluster="east",le="10"} 0x60
+meshweir_agent_change_age_seconds_bucket{cluster="east",le="60"} 0+1x60
+meshweir_agent_change_age_seconds_bucket{cluster="east",le="+Inf"} 0+1x60`, "yes"},
+		{"MeshweirChangesAreSlow", "changes take a second", `meshweir_agent_change_age_seconds_bucket{cluster="east",le="1"} 0+1x60
+meshweir_agent_change_age_seconds_bucket{cluster="east",le="10"} 0+1x60
+meshweir_agent_change_age_seconds_bucket{cluster="east",le="+Inf"} 0+1x60`, "no"},
+	}
+	rules := readRules(t)
+	tested := map[string]map[string]bool{}
+	for _, test := range tests {
+		rule, ok := rules[test.alert]
+		if !ok {
+			t.Fatalf("there is no alert %s", test.alert)
+		}
+		if tested[test.alert] == nil {
+			tested[test.alert] = map[string]bool{}
+		}
+		tested[test.alert][test.fires] = true
+		t.Run(test.alert+"/"+test.name, func(t *testing.T) {
+			if got := fires(t, rule.Expr, time.Duration(rule.For), test.series); got != (test.fires == "yes") {
+				t.Errorf("it fires: %t, want %s", got, test.fires)
+			}
+		})
+	}
+	for name := range rules {
+		if len(tested[name]) != 2 {
+			t.Errorf("%s is not tested both ways", name)
+		}
+	}
+}
+
+// fires evaluates a rule step by step, and says whether one of its alerts ever stood for as long as it must.
+func fires(t *testing.T, expr string, wait time.Duration, series string) bool {
+	t.Helper()
+	storage := promqltest.LoadedStorage(t, "load 30s\n"+indent(series))
+	engine := promqltest.NewTestEngine(t, false, 0, 100_000)
+	active := map[string]time.Time{}
+	for at := time.Unix(0, 0); at.Before(time.Unix(0, 0).Add(60 * step)); at = at.Add(step) {
+		query, err := engine.NewInstantQuery(t.Context(), storage, nil, expr, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vector, err := query.Exec(t.Context()).Vector()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stands := map[string]time.Time{}
+		for _, sample := range vector {
+			key := sample.Metric.String()
+			stands[key] = at
+			if since, was := active[key]; was {
+				stands[key] = since
+			}
+			if at.Sub(stands[key]) >= wait {
+				query.Close()
+				return true
+			}
+		}
+		active = stands
+		query.Close()
+	}
+	return false
+}
+
+func indent(series string) string { return "  " + strings.ReplaceAll(series, "\n", "\n  ") + "\n" }
