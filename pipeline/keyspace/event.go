@@ -57,7 +57,7 @@ func causeOf(msg *message.Message) telemetry.Cause {
 // span begins the span of a write. Its event carries it on, and when the change was first seen.
 func (s *Store) span(ctx context.Context, w write) (context.Context, trace.Span) {
 	ctx = telemetry.WithChangedAt(telemetry.WithChangedAt(ctx, w.since), w.next.ChangedAt)
-	return s.cfg.Tracer.Start(ctx, "publish "+w.name.Kind(),
+	return s.cfg.Tracer.Start(ctx, "publish "+w.name.Kind(), //nolint:spancheck // who asked for it ends it
 		trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 			attribute.String("messaging.system", "redis"),
 			attribute.String("messaging.operation.type", "send"),

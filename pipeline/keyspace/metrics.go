@@ -40,8 +40,7 @@ func newMetrics(meter metric.Meter) (*metrics, error) {
 
 // refusal is a short word for why Redis did not take a write: its own, such as OOM or READONLY, or the class of the error.
 func refusal(err error) string {
-	var reply redis.Error
-	if errors.As(err, &reply) {
+	if reply, ok := errors.AsType[redis.Error](err); ok {
 		if word, _, _ := strings.Cut(reply.Error(), " "); word == strings.ToUpper(word) {
 			return word
 		}

@@ -19,7 +19,7 @@ func (p *publisher) watched(ctx context.Context) (context.Context, trace.Span) {
 		return ctx, trace.SpanFromContext(ctx)
 	}
 	ctx = telemetry.WithChangedAt(ctx, p.since)
-	return p.cfg.Tracer.Start(ctx, "agent.watch", trace.WithNewRoot(), trace.WithTimestamp(p.since), trace.WithAttributes(
+	return p.cfg.Tracer.Start(ctx, "agent.watch", trace.WithNewRoot(), trace.WithTimestamp(p.since), trace.WithAttributes( //nolint:spancheck // who asked for it ends it
 		attribute.String("meshweir.cluster", p.cfg.Cluster), attribute.String("meshweir.source", p.cfg.source()),
 		attribute.Int("meshweir.changes", p.pending)))
 }

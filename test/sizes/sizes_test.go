@@ -67,7 +67,7 @@ func TestTheProductTakesWhatSizeSays(t *testing.T) {
 // measure grows a fleet in one way at a time, and reads what that costs.
 func measure(t *testing.T) sizing.Measurement {
 	t.Helper()
-	services := []string{"translator", "ui"}
+	services := []string{"translator", "insights", "ui"}
 	p := startProduct(t, services...)
 	const first = "c0"
 	agent := "agent-" + first

@@ -44,9 +44,9 @@ func (b Base) Clients() work.Clients {
 	return work.Clients{Commands: b.conn.Client, Blocking: b.conn.Blocking}
 }
 
-// open opens the Redis of a role for a service. What the service does there says which rights its Redis user has, if it has one.
-func (r Redis) open(env process.Env, role redisconn.Role, name string, access keyspace.Access) (Base, error) {
-	conn, err := redisconn.Open(env.Log, r.For(role), redisconn.Options{Name: userName(name)})
+// open opens the control Redis for a service. What the service does there says which rights its Redis user has, if it has one.
+func (r Redis) open(env process.Env, name string, access keyspace.Access) (Base, error) {
+	conn, err := redisconn.Open(env.Log, r.For(redisconn.Control), redisconn.Options{Name: userName(name)})
 	if err != nil {
 		return Base{}, process.UsageError{Err: err}
 	}
@@ -84,7 +84,7 @@ func Agent(ctx context.Context, env process.Env, redis Redis, cfg agent.Config) 
 	if err != nil {
 		return process.UsageError{Err: err}
 	}
-	base, err := redis.open(env, redisconn.Control, "agent-"+cfg.Cluster, access)
+	base, err := redis.open(env, "agent-"+cfg.Cluster, access)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func Agent(ctx context.Context, env process.Env, redis Redis, cfg agent.Config) 
 
 // Translator runs a translator until ctx ends.
 func Translator(ctx context.Context, env process.Env, redis Redis, cfg translator.Config) error {
-	base, err := redis.open(env, redisconn.Control, "translator", translator.Access())
+	base, err := redis.open(env, "translator", translator.Access())
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func Translator(ctx context.Context, env process.Env, redis Redis, cfg translato
 
 // Insights runs the service that finds what is wrong until ctx ends.
 func Insights(ctx context.Context, env process.Env, redis Redis, cfg insights.Config) error {
-	base, err := redis.open(env, redisconn.Control, "insights", insights.Access())
+	base, err := redis.open(env, "insights", insights.Access())
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func Insights(ctx context.Context, env process.Env, redis Redis, cfg insights.Co
 
 // UI runs a dashboard until ctx ends.
 func UI(ctx context.Context, env process.Env, redis Redis, cfg ui.Config) error {
-	base, err := redis.open(env, redisconn.Control, "ui", ui.Access())
+	base, err := redis.open(env, "ui", ui.Access())
 	if err != nil {
 		return err
 	}

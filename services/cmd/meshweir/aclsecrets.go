@@ -17,7 +17,7 @@ const (
 	// adminUser may do everything in Redis: register clusters, make users.
 	adminUser = "meshweir-admin"
 	// usersSecret is the name of the Secret that deploy/k8s/base/redis takes its users from, in the key usersKey.
-	usersSecret, usersKey = "meshweir-redis", "users.acl"
+	usersSecret, usersKey = "meshweir-redis", "users.acl" //nolint:gosec // a name, and no secret
 )
 
 // secretsOf says of whom printSecrets prints Secrets.

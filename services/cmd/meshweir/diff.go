@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -107,12 +108,8 @@ func diffOf(ctx context.Context, store *keyspace.Store, cluster string) (cluster
 			}
 		}
 		d.Output, d.Snapshot = v.Meta(output).Position.String(), v.Meta(snapshot).Position.String()
-		for key, value := range v.All(output) {
-			known.Desired[key] = value
-		}
-		for key, value := range v.All(snapshot) {
-			known.Live[key] = value
-		}
+		maps.Insert(known.Desired, v.All(output))
+		maps.Insert(known.Live, v.All(snapshot))
 		for key, value := range v.All(applied) {
 			var record internalv1.Applied
 			if json.Unmarshal(value, &record) == nil { // what cannot be read says nothing

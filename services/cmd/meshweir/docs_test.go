@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var updatePage = flag.Bool("update-page", false, "write docs/cli.md anew") //nolint:gochecknoglobals // a flag of the test
+var updatePage = flag.Bool("update-page", false, "write docs/cli.md anew")
 
 const pageFile = "../../../docs/cli.md"
 
@@ -83,7 +83,7 @@ func TestThePageOfCommandsIsWhatTheCommandsSay(t *testing.T) {
 	code := 0
 	want := page(commands(&code))
 	if *updatePage {
-		if err := os.WriteFile(pageFile, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(pageFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

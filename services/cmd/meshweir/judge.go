@@ -74,8 +74,10 @@ func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, e
 		verdicts = append(verdicts, judgeKeyspace(k, look.At))
 	}
 	for _, stranger := range look.Strangers {
-		verdicts = append(verdicts, verdict{levelWarn, "keyspace", fmt.Sprintf("%q", stranger), "it is in the directory of keyspaces and cannot be one",
-			"redis-cli SREM '" + keyspace.DirectoryKey + "' '" + stranger + "'"})
+		verdicts = append(verdicts, verdict{
+			levelWarn, "keyspace", fmt.Sprintf("%q", stranger), "it is in the directory of keyspaces and cannot be one",
+			"redis-cli SREM '" + keyspace.DirectoryKey + "' '" + stranger + "'",
+		})
 	}
 	return verdicts
 }

@@ -1,6 +1,7 @@
 package materialise_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,9 +21,9 @@ func (w *world) past(cluster string) map[string][]string {
 	all := map[string][]string{}
 	w.views.View(func(v keyspace.View[view.Record]) {
 		for key, record := range v.All(name) {
-			for i := len(record.History.Steps) - 1; i >= 0; i-- {
-				for _, c := range record.History.Steps[i].Changes {
-					all[key] = append(all[key], record.History.Steps[i].Kind+": "+c.What+" "+c.Before+" → "+c.After)
+			for _, step := range slices.Backward(record.History.Steps) {
+				for _, c := range step.Changes {
+					all[key] = append(all[key], step.Kind+": "+c.What+" "+c.Before+" → "+c.After)
 				}
 			}
 		}

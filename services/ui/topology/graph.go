@@ -2,6 +2,7 @@ package topology
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,9 +176,7 @@ func (b *builder) addAll() {
 			b.add(o, Services)
 		}
 	}
-	for id, n := range b.nodes {
-		b.all[id] = n
-	}
+	maps.Copy(b.all, b.nodes)
 }
 
 func (b *builder) add(o *mesh.Object, at Column) *Node {

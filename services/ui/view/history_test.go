@@ -52,8 +52,13 @@ func TestHistoryNotesAStepOnceAndKeepsTheNewest(t *testing.T) {
 		step view.Transition
 		want bool
 	}{
-		{step("snapshot", 2), true}, {step("snapshot", 2), false}, {step("snapshot", 1), false}, {step("status", 1), true}, {step("snapshot", 3), true},
-		{view.Transition{Kind: "snapshot", Position: "2-00000001/1", At: time.Unix(4, 0)}, true}, {view.Transition{Kind: "snapshot", Position: "none"}, false},
+		{step("snapshot", 2), true},
+		{step("snapshot", 2), false},
+		{step("snapshot", 1), false},
+		{step("status", 1), true},
+		{step("snapshot", 3), true},
+		{view.Transition{Kind: "snapshot", Position: "2-00000001/1", At: time.Unix(4, 0)}, true},
+		{view.Transition{Kind: "snapshot", Position: "none"}, false},
 	} {
 		if got := h.Add(tt.step); got != tt.want {
 			t.Errorf("adding %s %s: %t, want %t", tt.step.Kind, tt.step.Position, got, tt.want)

@@ -261,9 +261,7 @@ func readDestinationRule(spec []byte) (*Wiring, error) {
 		return nil, err
 	}
 	var says []string
-	for _, name := range sortedKeys(d.TrafficPolicy) {
-		says = append(says, name)
-	}
+	says = append(says, sortedKeys(d.TrafficPolicy)...)
 	if len(d.Subsets) > 0 {
 		names := make([]string, len(d.Subsets))
 		for i, s := range d.Subsets {

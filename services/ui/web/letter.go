@@ -37,10 +37,10 @@ func (p *letterPage) Path() string { return "/pipeline/dead-letters/" + p.Group 
 func (s *Server) letter() *page {
 	return &page{
 		name: "letter", section: "Pipeline", pattern: "/pipeline/dead-letters/{group}/{id}", regions: []string{"notice", "body"},
-		data: func(ctx context.Context, f *Fleet, a address) (any, string, error) {
+		data: func(_ context.Context, f *Fleet, a address) (any, string, error) {
 			parts := strings.Split(strings.TrimPrefix(a.path, "/api"), "/")
 			group, id := parts[len(parts)-2], parts[len(parts)-1]
-			l, err := s.readLetter(ctx, group, id)
+			l, err := s.readLetter(group, id)
 			if err != nil {
 				return nil, "", err
 			}
@@ -59,7 +59,7 @@ func (s *Server) letter() *page {
 	}
 }
 
-func (s *Server) readLetter(ctx context.Context, group, id string) (stream.DeadLetter, error) {
+func (s *Server) readLetter(group, id string) (stream.DeadLetter, error) {
 	if s.watch == nil || !letterID.MatchString(id) || !letterGroup.MatchString(group) {
 		return stream.DeadLetter{}, errNotFound
 	}
@@ -91,7 +91,7 @@ func (s *Server) actOnLetter(done string, act func(*stream.DeadLetters, context.
 			s.problem(w, r, problemPage{http.StatusGone, "This dead letter is gone", "Somebody replayed or dropped it already."})
 			return
 		case err != nil:
-			s.log.WarnContext(r.Context(), "dead letter not "+done, "group", group, "id", id, "error", err)
+			s.log.WarnContext(r.Context(), "dead letter not dealt with", "wanted", done, "group", group, "id", id, "error", err)
 			s.problem(w, r, problemPage{http.StatusBadGateway, "Redis did not take it", fmt.Sprintf("%v. The dead letter is still there.", err)})
 			return
 		}

@@ -80,6 +80,7 @@ func overview() *page {
 					p.Severe++
 				case insight.Warning:
 					p.Risky++
+				case insight.Info: // asks nobody to do anything
 				}
 			}
 			p.Insights = open[:min(len(open), maxInsights)]

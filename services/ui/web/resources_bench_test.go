@@ -57,7 +57,10 @@ func BenchmarkResourcesPage(b *testing.B) {
 		reportCPU(b, began)
 	})
 	for _, tt := range []struct{ name, query string }{
-		{"all, by kind", ""}, {"words", "q=name-77"}, {"by status, descending", "sort=-status"}, {"problems", "state=problem"},
+		{"all, by kind", ""},
+		{"words", "q=name-77"},
+		{"by status, descending", "sort=-status"},
+		{"problems", "state=problem"},
 		{"the middle, by name", last.values().Encode()},
 	} {
 		values, err := url.ParseQuery(tt.query)

@@ -144,8 +144,11 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		"letter":   {(&Server{}).letter(), []any{&letterPage{}, shown((&Server{watch: fullWatch()}).letter(), empty, address{path: "/pipeline/dead-letters/ui/1-0"})}},
 		"policies": {policies(), []any{&policiesPage{}, shown(policies(), empty, address{}), shown(policies(), full, address{}), shown(policies(), policyFleet(t), address{query: map[string][]string{"q": {"cart"}}}), shown(policies(), policyFleet(t), address{})}},
 		"policy":   {policyOfRoute(), []any{&policyPage{}, shown(policyOfRoute(), policyFleet(t), address{ref: view.Ref{Cluster: "east", Key: policedRoute}})}},
-		"topology": {topologies(), []any{&topologyPage{}, shown(topologies(), empty, address{}), shown(topologies(), full, address{}), shown(topologies(), full, address{query: map[string][]string{"host": {"nothing"}, "idle": {"1"}}}),
-			shown(topologies(), wideFleet(60), address{}), shown(topologies(), manyClusters(), address{query: map[string][]string{"idle": {"1"}}})}},
+		"topology": {topologies(), []any{
+			&topologyPage{}, shown(topologies(), empty, address{}), shown(topologies(), full, address{}),
+			shown(topologies(), full, address{query: map[string][]string{"host": {"nothing"}, "idle": {"1"}}}),
+			shown(topologies(), wideFleet(60), address{}), shown(topologies(), manyClusters(), address{query: map[string][]string{"idle": {"1"}}}),
+		}},
 		"resources": {resources(), []any{&resourcesPage{}, shown(resources(), empty, address{}), shown(resources(), full, address{}), shown(resources(), full, address{query: map[string][]string{"q": {"nothing"}, "sort": {"-name"}}})}},
 		"insights":  {insights(), []any{&insightsPage{}, shown(insights(), empty, address{}), shown(insights(), full, address{query: url.Values{"muted": {"true"}}}), shown(insights(), full, address{query: url.Values{"code": {"NONE"}}})}},
 		"insight":   {insightDetail(), []any{&insightPage{Insight: &Insight{}, fleet: empty}, shown(insightDetail(), full, address{insight: full.Insights[0].Key}), shown(insightDetail(), full, address{insight: "SEC0103/fleet"})}},

@@ -28,7 +28,7 @@ func TestTheShippedMeasurementIsOfEveryService(t *testing.T) {
 	for _, c := range m.Components {
 		found[c.Name] = c.Memory.Base > 0 && c.Change > 0
 	}
-	for _, name := range []string{"redis", "agent", "translator", "ui"} {
+	for _, name := range []string{"redis", "agent", "translator", "insights", "ui"} {
 		if !found[name] {
 			t.Errorf("of %s nothing was measured", name)
 		}
