@@ -24,7 +24,7 @@ func traced(t *testing.T, b *bench) (w *work.Worker, spans *tracetest.SpanRecord
 		in <- trace.SpanContextFromContext(ctx)
 		return nil
 	}, work.Config{Tracer: tracer, Operation: "tester.work"})
-	b.eventually("the first pass, and the event of before it", func() bool { return len(in) > 0 && b.acked() })
+	b.eventually("the first pass, and the event of before it", func() bool { return len(in) > 0 && b.read() && b.acked() })
 	for len(in) > 0 {
 		<-in
 	}

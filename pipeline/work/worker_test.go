@@ -86,6 +86,14 @@ func (b *bench) acked() bool {
 	return err == nil && pending.Count == 0
 }
 
+// read says whether the group was given every event; until then nothing is pending either.
+func (b *bench) read() bool {
+	stream := keyspace.Name("snapshot/east").EventsKey()
+	groups, err := b.client.XInfoGroups(b.t.Context(), stream).Result()
+	last, err2 := b.client.XRevRangeN(b.t.Context(), stream, "+", "-", 1).Result()
+	return err == nil && err2 == nil && len(groups) == 1 && len(last) == 1 && groups[0].LastDeliveredID == last[0].ID
+}
+
 func (b *bench) eventually(what string, holds func() bool) {
 	b.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !holds(); {
