@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ const root = "../.."
 func readRules(t *testing.T) map[string]rulefmt.Rule {
 	t.Helper()
 	p := parser.NewParser(parser.Options{})
-	groups, errs := rulefmt.ParseFile(filepath.Join(root, "deploy/monitoring/alerts.yaml"), false, model.UTF8Validation, p, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	groups, errs := rulefmt.ParseFile(filepath.Join(root, "deploy/monitoring/alerts.yaml"), false, model.UTF8Validation, p, slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {
 		t.Fatalf("reading the rules: %v", errs)
 	}
