@@ -22,6 +22,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest/sample"
 )
 
 // What docs/benchmarks.md says of each benchmark is how to read it.
@@ -198,30 +199,9 @@ func typical(form string, n int, seed uint64) state {
 	for i := range n {
 		name, namespace := word(names)+"-"+word(names), word(names)
 		kind := strings.TrimSuffix(filepath.Base(files[i%len(files)]), ".json")
-		objects[fmt.Sprintf("%s.example/%s/%s-%d", kind, namespace, name, i)] = fill(templates[i%len(templates)], name, namespace, ids)
+		objects[fmt.Sprintf("%s.example/%s/%s-%d", kind, namespace, name, i)] = sample.Fill(templates[i%len(templates)], ids, "{NAME}", name, "{NAMESPACE}", namespace)
 	}
 	return objects
-}
-
-func fill(template, name, namespace string, r *rand.Rand) string {
-	digits := func(n int, alphabet string) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		return string(b)
-	}
-	const hexadecimal, names = "0123456789abcdef", "bcdfghjklmnpqrstvwxz2456789"
-	uuid := func() string {
-		return strings.Join([]string{digits(8, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(12, hexadecimal)}, "-")
-	}
-	address := fmt.Sprintf("%d.%d.%d", r.IntN(256), r.IntN(256), 1+r.IntN(254))
-	return strings.NewReplacer(
-		"{NAME}", name, "{NAMESPACE}", namespace, "{HASH}", digits(10, names), "{POD}", digits(5, names), "{UID}", uuid(), "{OWNER}", uuid(),
-		"{IP}", "10."+address, "{NODE}", "ip-10-"+strings.ReplaceAll(address, ".", "-")+".eu-west-1.compute.internal",
-		"{VERSION}", fmt.Sprintf("%d.%d.%d", r.IntN(9), r.IntN(40), r.IntN(20)), "{NUMBER}", strconv.Itoa(1e8+r.IntN(9e8)),
-		"{TIME}", time.Unix(1.76e9+r.Int64N(3e7), 0).UTC().Format(time.RFC3339), "{DIGEST}", digits(64, hexadecimal), "{DIGEST2}", digits(64, hexadecimal),
-	).Replace(template)
 }
 
 func word(r *rand.Rand) string {
@@ -253,17 +233,7 @@ func processCPU(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func serverCPU(t testing.TB, client redis.UniversalClient) (used time.Duration) {
+func serverCPU(t testing.TB, client redis.UniversalClient) time.Duration {
 	t.Helper()
-	info, err := client.Info(context.Background(), "cpu").Result()
-	must(t, err)
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name == "used_cpu_sys" || name == "used_cpu_user" {
-			seconds, err := strconv.ParseFloat(value, 64)
-			must(t, err)
-			used += time.Duration(seconds * float64(time.Second))
-		}
-	}
-	return used
+	return time.Duration(pipelinetest.ServerInfo(t, client, "used_cpu_sys", "used_cpu_user") * float64(time.Second))
 }

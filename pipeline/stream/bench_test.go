@@ -5,7 +5,6 @@ package stream_test
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -136,21 +135,6 @@ func processCPU(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func serverCPU(b *testing.B, client redis.UniversalClient) (used time.Duration) {
-	info, err := client.Info(context.Background(), "cpu").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name != "used_cpu_sys" && name != "used_cpu_user" {
-			continue
-		}
-		seconds, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		used += time.Duration(seconds * float64(time.Second))
-	}
-	return used
+func serverCPU(b *testing.B, client redis.UniversalClient) time.Duration {
+	return time.Duration(pipelinetest.ServerInfo(b, client, "used_cpu_sys", "used_cpu_user") * float64(time.Second))
 }

@@ -7,6 +7,7 @@
 package resource
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,6 +65,16 @@ func (k Key) String() string {
 		kind += "." + k.Group
 	}
 	return kind + "/" + k.Namespace + "/" + k.Name
+}
+
+// Compare orders keys by group, then kind, namespace and name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(
+		strings.Compare(k.Group, o.Group),
+		strings.Compare(k.Kind, o.Kind),
+		strings.Compare(k.Namespace, o.Namespace),
+		strings.Compare(k.Name, o.Name),
+	)
 }
 
 // ErrKey says that a text is no key.

@@ -3,6 +3,7 @@
 package sizes
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/meshweir/meshweir/pipeline/pipelinetest/sample"
 )
 
 // app is what one application consists of: files in the samples of package keyspace, which are of no fleet
@@ -33,7 +36,11 @@ func newFolders(t *testing.T) *folders {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.samples[kind] = string(text)
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, text); err != nil {
+			t.Fatal(err)
+		}
+		f.samples[kind] = compact.String()
 	}
 	return f
 }
@@ -101,36 +108,8 @@ func (f *folders) routes(cluster string, n, version int) (objects int) {
 }
 
 // fill makes an object of a sample. Version changes what a new Pod, or a new release, changes.
-func fill(sample, name string, seed, version uint64) string {
-	r := rand.New(rand.NewPCG(seed, version))
-	digits := func(n int, alphabet string) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		return string(b)
-	}
-	stable := fmt.Sprintf("%08x", seed) // in the names of objects
-	const hexadecimal = "0123456789abcdef"
-	uid := func() string {
-		return strings.Join([]string{digits(8, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(4, hexadecimal), digits(12, hexadecimal)}, "-")
-	}
-	address := fmt.Sprintf("%d.%d.%d", r.IntN(256), r.IntN(256), 1+r.IntN(254))
-	return compact(strings.NewReplacer(
-		"{NAME}", name, "{NAMESPACE}", "shop", "{HASH}", stable, "{POD}", stable[3:], "{UID}", uid(), "{OWNER}", uid(), "{IP}", "10."+address,
-		"{NODE}", "ip-10-"+strings.ReplaceAll(address, ".", "-")+".eu-west-1.compute.internal", "{VERSION}", fmt.Sprintf("%d.%d.%d", r.IntN(9), r.IntN(40), version),
-		"{NUMBER}", fmt.Sprint(100_000_000+r.IntN(900_000_000)), "{TIME}", "2026-03-01T10:00:00Z", "{DIGEST}", digits(64, hexadecimal), "{DIGEST2}", digits(64, hexadecimal),
-	).Replace(sample))
-}
-
-func compact(text string) string {
-	var object any
-	if err := json.Unmarshal([]byte(text), &object); err != nil {
-		panic(err) // a sample of the repository
-	}
-	line, err := json.Marshal(object)
-	if err != nil {
-		panic(err)
-	}
-	return string(line)
+func fill(template, name string, seed, version uint64) string {
+	id := fmt.Sprintf("%08x", seed) // in the names of objects, which stay
+	return sample.Fill(template, rand.New(rand.NewPCG(seed, version)),
+		"{NAME}", name, "{NAMESPACE}", "shop", "{HASH}", id, "{POD}", id[3:], "{TIME}", "2026-03-01T10:00:00Z")
 }

@@ -6,12 +6,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -67,7 +64,7 @@ func startProduct(t *testing.T, services ...string) *product {
 	for _, service := range services {
 		var args []string
 		if service == "ui" {
-			args = []string{"--listen", freeAddress(t)}
+			args = []string{"--listen", "127.0.0.1:" + pipelinetest.FreePort(t)}
 		}
 		p.start(service, service, args...)
 	}
@@ -76,7 +73,7 @@ func startProduct(t *testing.T, services ...string) *product {
 
 func (p *product) start(name, command string, args ...string) {
 	p.t.Helper()
-	p.health[name] = freeAddress(p.t)
+	p.health[name] = "127.0.0.1:" + pipelinetest.FreePort(p.t)
 	program.Start(p.t, program.Config{
 		Path: filepath.Join(binaries, command), Log: filepath.Join(p.logs, name+".log"),
 		Args: append(args, "--redis-control", p.server.URL(), "--health-listen", p.health[name]),
@@ -151,24 +148,10 @@ type reading struct {
 // readRedis reads what Redis says of itself.
 func (p *product) readRedis() reading {
 	p.t.Helper()
-	info, err := p.client.Info(p.t.Context(), "memory", "cpu").Result()
-	if err != nil {
-		p.t.Fatal(err)
+	return reading{
+		live: pipelinetest.ServerInfo(p.t, p.client, "used_memory"),
+		cpu:  seconds(pipelinetest.ServerInfo(p.t, p.client, "used_cpu_sys", "used_cpu_user")),
 	}
-	number := func(field string) float64 {
-		for line := range strings.Lines(info) {
-			if value, ok := strings.CutPrefix(strings.TrimSpace(line), field+":"); ok {
-				n, err := strconv.ParseFloat(value, 64)
-				if err != nil {
-					p.t.Fatal(err)
-				}
-				return n
-			}
-		}
-		p.t.Fatalf("INFO has no %s", field)
-		return 0
-	}
-	return reading{live: number("used_memory"), cpu: seconds(number("used_cpu_sys") + number("used_cpu_user"))}
 }
 
 // readService reads the metrics of a process. They are asked for until its collector has run twice, so
@@ -235,13 +218,3 @@ func (p *product) scrape(name string) map[string]float64 {
 }
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}

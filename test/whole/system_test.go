@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -67,7 +66,7 @@ func eachArrangement(t *testing.T, test func(t *testing.T, s *system)) {
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	s := &system{t: t, clusters: filepath.Join(t.TempDir(), "clusters"), dashboard: freeAddress(t), processes: map[string]*processes{}}
+	s := &system{t: t, clusters: filepath.Join(t.TempDir(), "clusters"), dashboard: "127.0.0.1:" + pipelinetest.FreePort(t), processes: map[string]*processes{}}
 	if err := demo.Unpack(s.clusters); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +84,7 @@ func newSystem(t *testing.T) *system {
 func oneProcess(t *testing.T) *system {
 	t.Helper()
 	s := newSystem(t)
-	address := freeAddress(t)
+	address := "127.0.0.1:" + pipelinetest.FreePort(t)
 	s.client = redis.NewClient(&redis.Options{Addr: address, PipelinePoolSize: -1, ReadTimeout: time.Minute})
 	t.Cleanup(func() { _ = s.client.Close() })
 	s.start("meshweir", "meshweir", "up", "--clusters", s.clusters, "--listen", s.dashboard, "--redis-listen", address)
@@ -280,16 +279,6 @@ func eventually(t *testing.T, what string, holds func() (string, bool)) {
 		<-time.After(100 * time.Millisecond)
 	}
 	t.Fatalf("waited in vain for %s: %s", what, why)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func sorted[T any](m map[string]T) []string {

@@ -107,7 +107,7 @@ func (s *scanner) applied() error {
 // look reads a file if it is a manifest and has changed.
 func (s *scanner) look(root *os.Root, name, path string, entry fs.DirEntry) {
 	isLink := entry.Type()&fs.ModeSymlink != 0
-	if !isManifest(name) && !isLink {
+	if !IsManifest(name) && !isLink {
 		return
 	}
 	old := s.folder.files[name]
@@ -121,7 +121,7 @@ func (s *scanner) look(root *os.Root, name, path string, entry fs.DirEntry) {
 	case info.IsDir():
 		s.report(name, old, "a symbolic link to a folder is not followed: put the folder itself here")
 		return
-	case !isManifest(name):
+	case !IsManifest(name):
 		return
 	}
 	s.seen[name] = true
@@ -149,7 +149,8 @@ func (s *scanner) unlist(dir string, err error) {
 	s.report(dir, s.folder.files[dir], fmt.Sprintf("the folder cannot be listed (%v): check its permissions", err))
 }
 
-func isManifest(name string) bool {
+// IsManifest reports whether a file of a folder, by its name, is read as a manifest.
+func IsManifest(name string) bool {
 	switch path.Ext(name) {
 	case ".yaml", ".yml", ".json":
 		return true

@@ -138,7 +138,7 @@ func (f *Folder) list(dir string) (map[string]parsedFile, error) {
 	for _, entry := range entries {
 		name := path.Join(dir, entry.Name())
 		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() || !isManifest(name) || strings.HasPrefix(entry.Name(), ".") {
+		if err != nil || !info.Mode().IsRegular() || !IsManifest(name) || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		files[name] = f.parseApplied(name, info)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/services/agent/folder"
 	"github.com/meshweir/meshweir/services/cmd/meshweir/offline"
 )
 
@@ -148,11 +149,8 @@ func (t translation) single(in io.Reader, name, cluster string) (folders map[str
 func manifestIn(dir string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	for _, entry := range entries {
-		switch filepath.Ext(entry.Name()) {
-		case ".yaml", ".yml", ".json":
-			if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
-				return entry.Name(), nil
-			}
+		if !entry.IsDir() && folder.IsManifest(entry.Name()) && !strings.HasPrefix(entry.Name(), ".") {
+			return entry.Name(), nil
 		}
 	}
 	return "", err

@@ -5,14 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meshweir/meshweir/pipeline/process"
-	"github.com/meshweir/meshweir/pipeline/redisconn"
 )
 
 // versions is what `meshweir version` tells.
@@ -36,7 +34,7 @@ where one is reached at once.`,
 			err := process.SetFromEnvironment(o.flags, os.LookupEnv)
 			if err == nil {
 				v := versions{Build: process.BuildInfo()}
-				v.Redis = o.redisVersion(cmd.Context())
+				v.Redis = o.redisVersion(cmd)
 				err = printVersions(cmd.OutOrStdout(), v, format)
 			}
 			if *code = process.ExitCode(err); err != nil {
@@ -50,21 +48,18 @@ where one is reached at once.`,
 }
 
 // redisVersion asks the Redis for its version; "" when it does not answer in time.
-func (o *operator) redisVersion(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	log := slog.New(slog.DiscardHandler)
-	redisconn.RouteLibraryLog(log)
-	conn, err := redisconn.Open(log, o.urls.Control, redisconn.Options{Name: "meshweir-cli"})
-	if err != nil {
-		return ""
-	}
-	defer conn.Close()
-	servers, err := conn.Servers(ctx)
-	if err != nil || len(servers) == 0 {
-		return ""
-	}
-	return cmp.Or(servers[0].Version, "unknown")
+func (o *operator) redisVersion(cmd *cobra.Command) (version string) {
+	notes := cmd.ErrOrStderr()
+	defer cmd.SetErr(notes)
+	cmd.SetErr(io.Discard)                                       // that there is no Redis is no trouble
+	_ = o.with(cmd, func(ctx context.Context, s session) error { // and what does not answer has no version
+		servers, err := s.conn.Servers(ctx)
+		if err == nil && len(servers) > 0 {
+			version = cmp.Or(servers[0].Version, "unknown")
+		}
+		return err
+	})
+	return version
 }
 
 func printVersions(out io.Writer, v versions, format string) error {

@@ -46,15 +46,9 @@ func ParseRef(text string) (Ref, bool) {
 	return Ref{cluster, key}, err == nil && cluster != ""
 }
 
-// Compare orders refs by cluster, then kind, namespace and name.
+// Compare orders refs by cluster, then key.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(
-		strings.Compare(r.Cluster, o.Cluster),
-		strings.Compare(r.Key.Group, o.Key.Group),
-		strings.Compare(r.Key.Kind, o.Key.Kind),
-		strings.Compare(r.Key.Namespace, o.Key.Namespace),
-		strings.Compare(r.Key.Name, o.Key.Name),
-	)
+	return cmp.Or(strings.Compare(r.Cluster, o.Cluster), r.Key.Compare(o.Key))
 }
 
 // value is a decoded object.

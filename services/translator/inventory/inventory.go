@@ -31,15 +31,9 @@ type Ref struct {
 // String returns "cluster:key", the form in which sources stand in annotations.
 func (r Ref) String() string { return r.Cluster + ":" + r.Key.String() }
 
-// Compare orders refs by cluster, then kind, namespace and name.
+// Compare orders refs by cluster, then key.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(
-		strings.Compare(r.Cluster, o.Cluster),
-		strings.Compare(r.Key.Group, o.Key.Group),
-		strings.Compare(r.Key.Kind, o.Key.Kind),
-		strings.Compare(r.Key.Namespace, o.Key.Namespace),
-		strings.Compare(r.Key.Name, o.Key.Name),
-	)
+	return cmp.Or(strings.Compare(r.Cluster, o.Cluster), r.Key.Compare(o.Key))
 }
 
 // Inventory holds the objects of all clusters. It is not safe for concurrent use.

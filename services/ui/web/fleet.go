@@ -182,6 +182,15 @@ func (s Status) rank() int {
 	return slices.Index([]Status{StatusError, StatusWarning, StatusPending, StatusOK, StatusPlain}, s)
 }
 
+// clusterNames returns the names of the clusters, sorted.
+func (f *Fleet) clusterNames() []string {
+	var names []string
+	for _, c := range f.Clusters {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // cluster returns the cluster of a name, or nil.
 func (f *Fleet) cluster(name string) *Cluster {
 	i, ok := slices.BinarySearchFunc(f.Clusters, name, func(c *Cluster, name string) int { return strings.Compare(c.Name, name) })

@@ -40,19 +40,11 @@ func parseInsightQuery(values url.Values) (insightQuery, error) {
 
 // URL is the page of the query.
 func (q insightQuery) URL() string {
-	values := url.Values{}
-	for name, value := range map[string]string{"severity": string(q.Severity), "code": q.Code, "cluster": q.Cluster, "after": q.after} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
+	values := given(map[string]string{"severity": string(q.Severity), "code": q.Code, "cluster": q.Cluster, "after": q.after})
 	if q.Muted {
 		values.Set("muted", "true")
 	}
-	if len(values) == 0 {
-		return "/insights"
-	}
-	return "/insights?" + values.Encode()
+	return withQuery("/insights", values)
 }
 
 func (q insightQuery) matches(i *Insight) bool {

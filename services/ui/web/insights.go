@@ -134,9 +134,7 @@ func insights() *page {
 			for _, code := range slices.Sorted(maps.Keys(codes)) {
 				p.Codes = append(p.Codes, Choice{code, code + " " + codes[code]})
 			}
-			for _, c := range f.Clusters {
-				p.Clusters = append(p.Clusters, c.Name)
-			}
+			p.Clusters = f.clusterNames()
 			return p, "Insights", nil
 		},
 	}

@@ -59,18 +59,22 @@ func (s *Server) letter() *page {
 	}
 }
 
+// canBeLetter reports whether a group and an id can be those of a dead letter.
+func (s *Server) canBeLetter(group, id string) bool {
+	return s.watch != nil && letterID.MatchString(id) && letterGroup.MatchString(group)
+}
+
 func (s *Server) readLetter(group, id string) (stream.DeadLetter, error) {
-	if s.watch == nil || !letterID.MatchString(id) || !letterGroup.MatchString(group) {
+	if !s.canBeLetter(group, id) {
 		return stream.DeadLetter{}, errNotFound
 	}
 	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
 	for _, l := range s.watch.letters[group] {
 		if l.ID == id {
-			s.watch.mu.Unlock()
 			return l, nil
 		}
 	}
-	s.watch.mu.Unlock()
 	return stream.DeadLetter{}, errNotFound
 }
 
@@ -78,7 +82,7 @@ func (s *Server) readLetter(group, id string) (stream.DeadLetter, error) {
 func (s *Server) actOnLetter(done string, act func(*stream.DeadLetters, context.Context, string) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		group, id := r.PathValue("group"), r.PathValue("id")
-		if s.watch == nil || !letterID.MatchString(id) || !letterGroup.MatchString(group) {
+		if !s.canBeLetter(group, id) {
 			s.fail(w, r, errNotFound)
 			return
 		}

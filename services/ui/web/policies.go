@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -54,9 +53,7 @@ func policies() *page {
 				return nil, "", badRequest{fmt.Errorf("q is %d bytes long; it can be %d", len(filter.Text), maxText)}
 			}
 			p := &policiesPage{Notice: f.Notice, Filter: filter}
-			for _, c := range f.Clusters {
-				p.Clusters = append(p.Clusters, c.Name)
-			}
+			p.Clusters = f.clusterNames()
 			p.find(f.wiring())
 			return p, "Policies", nil
 		},
@@ -97,13 +94,7 @@ func (p *policiesPage) find(ix *mesh.Index) {
 
 // IdleURL is the address that shows only policies that are for nothing.
 func (p *policiesPage) IdleURL() string {
-	values := url.Values{"idle": {"1"}}
-	for name, value := range map[string]string{"cluster": p.Filter.Cluster, "q": p.Filter.Text} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
-	return "/policies?" + values.Encode()
+	return withQuery("/policies", given(map[string]string{"idle": "1", "cluster": p.Filter.Cluster, "q": p.Filter.Text}))
 }
 
 // Filtered reports whether the filter leaves anything out.

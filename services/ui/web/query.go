@@ -93,19 +93,28 @@ func parseQuery(values url.Values) (Query, error) {
 	return q, nil
 }
 
-// values returns the query as parseQuery reads it.
-func (q Query) values() url.Values {
+// given returns what is not empty.
+func given(all map[string]string) url.Values {
 	values := url.Values{}
-	set := func(name, value string) {
+	for name, value := range all {
 		if value != "" {
 			values.Set(name, value)
 		}
 	}
-	set("cluster", q.Cluster)
-	set("kind", q.Kind)
-	set("namespace", q.Namespace)
-	set("q", q.Text)
-	set("state", q.State)
+	return values
+}
+
+// withQuery is the address of a page with a query.
+func withQuery(path string, values url.Values) string {
+	if len(values) == 0 {
+		return path
+	}
+	return path + "?" + values.Encode()
+}
+
+// values returns the query as parseQuery reads it.
+func (q Query) values() url.Values {
+	values := given(map[string]string{"cluster": q.Cluster, "kind": q.Kind, "namespace": q.Namespace, "q": q.Text, "state": q.State})
 	if q.Sort != "kind" || q.Desc {
 		sort := q.Sort
 		if q.Desc {
@@ -123,11 +132,7 @@ func (q Query) values() url.Values {
 
 // URL is the page of the query.
 func (q Query) URL() string {
-	values := q.values().Encode()
-	if values == "" {
-		return "/resources"
-	}
-	return "/resources?" + values
+	return withQuery("/resources", q.values())
 }
 
 // Found is a page of a list.

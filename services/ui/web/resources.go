@@ -69,9 +69,7 @@ func resources() *page {
 			if p.Found.Next != nil {
 				p.Next = p.Found.Next.URL()
 			}
-			for _, c := range f.Clusters {
-				p.Clusters = append(p.Clusters, c.Name)
-			}
+			p.Clusters = f.clusterNames()
 			shared := sharedKinds(p.Kinds)
 			for _, it := range p.Found.Items {
 				group := ""

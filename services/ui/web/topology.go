@@ -71,9 +71,7 @@ func topologies() *page {
 				n := describe(filter, b.Node)
 				p.Boxes = append(p.Boxes, wayBox{b, n, fit(n.Name, 164, 6.7), fit(n.Sub(), 184, 5.6)})
 			}
-			for _, c := range f.Clusters {
-				p.Clusters = append(p.Clusters, c.Name)
-			}
+			p.Clusters = f.clusterNames()
 			for _, n := range p.Graph.Nodes {
 				switch {
 				case n.Count > 0:
@@ -103,19 +101,11 @@ func parseTopology(values url.Values) (topology.Filter, error) {
 }
 
 func topologyURL(f topology.Filter) string {
-	values := url.Values{}
-	for name, value := range map[string]string{"cluster": f.Cluster, "namespace": f.Namespace, "host": f.Host} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
+	values := given(map[string]string{"cluster": f.Cluster, "namespace": f.Namespace, "host": f.Host})
 	if f.Idle {
 		values.Set("idle", "1")
 	}
-	if len(values) == 0 {
-		return "/topology"
-	}
-	return "/topology?" + values.Encode()
+	return withQuery("/topology", values)
 }
 
 func wayRows(f topology.Filter, g topology.Graph) []wayRow {
