@@ -7,7 +7,7 @@
 // it builds, at the versions that the modules nested in test pin, into the user's
 // cache ($XDG_CACHE_HOME/meshweir/parts), where the tests find them:
 //
-//	go run ./test/parts -build kube-apiserver,etcd,kubectl,istiod
+//	go run ./test/parts -build kube-apiserver,etcd,kubectl,istiod,jaeger
 package main
 
 import (

@@ -148,6 +148,7 @@ func (s *system) start(name, command string, args ...string) {
 		args = append(args, "--redis-control", s.redisURL[user])
 	}
 	p.cmd = exec.Command(filepath.Join(binaries, command), args...)
+	p.cmd.Env = append(os.Environ(), "OTEL_RESOURCE_ATTRIBUTES=service.instance.id="+name) // so traces tell who is who
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = parentDeath()
 	if err := p.cmd.Start(); err != nil {
