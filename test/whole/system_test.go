@@ -49,8 +49,8 @@ type processes struct {
 	args    []string
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	log     *pipelinetest.Buffer
-	stopped atomic.Bool // on purpose
+	log     *pipelinetest.Buffer // of all lives
+	stopped atomic.Bool          // on purpose
 }
 
 // eachArrangement runs a test on the product as one process and as many.
@@ -74,8 +74,11 @@ func newSystem(t *testing.T) *system {
 		if t.Failed() {
 			s.dump()
 		}
-		for name := range s.processes {
+		for name, p := range s.processes {
 			s.signal(name, syscall.SIGKILL)
+			if race := program.Race(p.log.String()); race != "" {
+				t.Errorf("%s has a race:\n%s", name, race)
+			}
 		}
 	})
 	return s
@@ -140,6 +143,9 @@ func redisUsers(t *testing.T) (file string, passwords map[string]string) {
 func (s *system) start(name, command string, args ...string) {
 	s.t.Helper()
 	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &pipelinetest.Buffer{}}
+	if before, ok := s.processes[name]; ok {
+		p.log = before.log
+	}
 	if s.redisURL != nil {
 		user := command
 		if command == "agent" {

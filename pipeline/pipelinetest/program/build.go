@@ -20,7 +20,8 @@ func Main(m *testing.M, folder *string, packages ...string) int {
 		return 1
 	}
 	defer os.RemoveAll(made)
-	command := exec.Command("go", append([]string{"build", "-o", made + string(filepath.Separator)}, packages...)...)
+	build := []string{"build", "-o", made + string(filepath.Separator), fmt.Sprintf("-race=%t", raced)}
+	command := exec.Command("go", append(build, packages...)...)
 	if out, err := command.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the commands: %v\n%s", err, out)
 		return 1

@@ -84,6 +84,9 @@ func Start(t testing.TB, c Config) *Program {
 			t.Errorf("%s ended by itself: %v", p.name(), p.cmd.ProcessState)
 		}
 		p.Kill()
+		if race := Race(p.Log()); race != "" {
+			t.Errorf("%s has a race:\n%s", p.name(), race)
+		}
 		if t.Failed() {
 			lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
 			t.Logf("%s said at the end:\n%s", p.name(), strings.Join(lines[max(0, len(lines)-shown):], "\n"))
@@ -130,6 +133,17 @@ func (p *Program) Log() string {
 		return ""
 	}
 	return string(all[min(p.began, int64(len(all))):])
+}
+
+// Race returns the first race that the race detector reported in a log; "" for none.
+func Race(log string) string {
+	const mark = "WARNING: DATA RACE"
+	_, report, found := strings.Cut(log, mark)
+	if !found {
+		return ""
+	}
+	report, _, _ = strings.Cut(report, "\n==================")
+	return mark + report
 }
 
 // Stop ends the program in good order (SIGTERM) and waits for it.

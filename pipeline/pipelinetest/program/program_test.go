@@ -62,3 +62,14 @@ func TestLogIsThatOfOneLife(t *testing.T) {
 		t.Errorf("the second life said %q, want its own line only", got)
 	}
 }
+
+func TestFindsTheRaceInALog(t *testing.T) {
+	const race = "WARNING: DATA RACE\nWrite at 0x1 by goroutine 7:\n  main.main()"
+	log := "started\n==================\n" + race + "\n==================\nended\n"
+	if got := program.Race(log); got != race {
+		t.Errorf("got %q, want %q", got, race)
+	}
+	if got := program.Race("started\nended\n"); got != "" {
+		t.Errorf("got %q of a log without a race", got)
+	}
+}
