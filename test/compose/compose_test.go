@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,7 +33,8 @@ type project struct {
 	clusters string
 	env      []string
 	ui       string // address of the dashboard
-	prom     string // and of Prometheus
+	prom     string // of Prometheus
+	jaeger   string // and of Jaeger
 }
 
 func newProject(t *testing.T) *project {
@@ -59,7 +61,7 @@ func newProject(t *testing.T) *project {
 		ports[of] = pipelinetest.FreePort(t)
 		p.env = append(p.env, "MESHWEIR_"+of+"_PORT="+ports[of])
 	}
-	p.ui, p.prom = "http://127.0.0.1:"+ports["UI"], "http://127.0.0.1:"+ports["PROMETHEUS"]
+	p.ui, p.prom, p.jaeger = "http://127.0.0.1:"+ports["UI"], "http://127.0.0.1:"+ports["PROMETHEUS"], "http://127.0.0.1:"+ports["JAEGER"]
 	p.env = append(p.env, "MESHWEIR_CLUSTERS="+p.clusters, "MESHWEIR_VERSION=v9.8.7", "MESHWEIR_COMMIT=abc")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -213,10 +215,39 @@ func TestComposeRunsTheWholeProduct(t *testing.T) {
 			return len(up.FindAllString(get(t, p.prom+"/api/v1/query?query=up"), -1)) >= len(strings.Fields(p.compose("ps", "--quiet", "translator", "insights", "ui", "agent-mgmt", "agent-east", "agent-west")))
 		})
 	})
+	t.Run("Jaeger is told by every service", func(t *testing.T) {
+		if slices.Contains(without, "jaeger") {
+			t.Skip("left out, there is no Jaeger")
+		}
+		p.await("traces of every service", func() bool {
+			services := get(t, p.jaeger+"/api/services")
+			return strings.Contains(services, `"agent"`) && strings.Contains(services, `"translator"`)
+		})
+	})
 	t.Run("a Redis that starts again keeps its data and its users", func(t *testing.T) {
+		before := p.epochs()
 		p.compose("restart", "redis")
 		p.compose(append([]string{"up", "--detach", "--wait", "--wait-timeout", "300", "--no-recreate"}, up[5:]...)...)
+		if after := p.epochs(); before["snapshot/east"] == "" || !maps.Equal(before, after) {
+			t.Errorf("the keyspaces had the epochs %v and have %v, want no history lost", before, after)
+		}
 	})
+}
+
+// epochs returns the epoch of each keyspace, which changes when its history is lost.
+func (p *project) epochs() map[string]string {
+	p.t.Helper()
+	var status struct {
+		Keyspaces []struct{ Name, Epoch string }
+	}
+	if err := json.Unmarshal([]byte(p.compose("run", "--rm", "--no-deps", "meshweir", "pipeline", "status", "-o", "json")), &status); err != nil {
+		p.t.Fatal(err)
+	}
+	epochs := map[string]string{}
+	for _, k := range status.Keyspaces {
+		epochs[k.Name] = k.Epoch
+	}
+	return epochs
 }
 
 // applied returns all that an agent wrote, as it is in its container.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -15,15 +16,23 @@ type end struct {
 	namespace string // of somebody else; "" is outside of the cluster
 }
 
-// allowed says whether the policies let a connection through, as the documentation of NetworkPolicy has it: a Pod that a
-// policy selects for a direction may what any of its policies allows, and a Pod that none selects may all.
-func allowed(t *testing.T, b built, from, to end, port int32) bool {
-	t.Helper()
-	return passes(t, b, networkingv1.PolicyTypeEgress, from, to, to, port) && passes(t, b, networkingv1.PolicyTypeIngress, to, from, to, port)
+// port is where a connection goes.
+type port struct {
+	protocol corev1.Protocol
+	number   int32
 }
 
-// passes asks the policies of one end, self, in one direction. The port is that of the end to.
-func passes(t *testing.T, b built, direction networkingv1.PolicyType, self, other, to end, port int32) bool {
+func tcp(number int32) port { return port{corev1.ProtocolTCP, number} }
+
+// allowed says whether the policies let a connection through, as the documentation of NetworkPolicy has it: a Pod that a
+// policy selects for a direction may what any of its policies allows, and a Pod that none selects may all.
+func allowed(t *testing.T, b built, from, to end, at port) bool {
+	t.Helper()
+	return passes(t, b, networkingv1.PolicyTypeEgress, from, to, to, at) && passes(t, b, networkingv1.PolicyTypeIngress, to, from, to, at)
+}
+
+// passes asks the policies of one end, self, in one direction. The port is one of the end to.
+func passes(t *testing.T, b built, direction networkingv1.PolicyType, self, other, to end, at port) bool {
 	t.Helper()
 	if self.pod == "" {
 		return true
@@ -36,14 +45,14 @@ func passes(t *testing.T, b built, direction networkingv1.PolicyType, self, othe
 		isolated = true
 		if direction == networkingv1.PolicyTypeEgress {
 			for _, rule := range p.Spec.Egress {
-				if anyPeer(t, b, rule.To, other) && anyPort(b, rule.Ports, to, port) {
+				if anyPeer(t, b, rule.To, other) && anyPort(b, rule.Ports, to, at) {
 					return true
 				}
 			}
 			continue
 		}
 		for _, rule := range p.Spec.Ingress {
-			if anyPeer(t, b, rule.From, other) && anyPort(b, rule.Ports, to, port) {
+			if anyPeer(t, b, rule.From, other) && anyPort(b, rule.Ports, to, at) {
 				return true
 			}
 		}
@@ -68,9 +77,9 @@ func anyPeer(t *testing.T, b built, peers []networkingv1.NetworkPolicyPeer, e en
 	})
 }
 
-func anyPort(b built, ports []networkingv1.NetworkPolicyPort, to end, port int32) bool {
+func anyPort(b built, ports []networkingv1.NetworkPolicyPort, to end, at port) bool {
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networkingv1.NetworkPolicyPort) bool {
-		if p.Protocol == nil || *p.Protocol != "TCP" {
+		if p.Protocol == nil || *p.Protocol != at.protocol {
 			return false
 		}
 		number := p.Port.IntVal
@@ -80,71 +89,77 @@ func anyPort(b built, ports []networkingv1.NetworkPolicyPort, to end, port int32
 			}
 			number = portOf(b, labels.SelectorFromSet(labels.Set{"app.kubernetes.io/name": to.pod}), name)
 		}
-		return number == port || p.EndPort != nil && number <= port && port <= *p.EndPort
+		return number == at.number || p.EndPort != nil && number <= at.number && at.number <= *p.EndPort
 	})
 }
 
 func TestPoliciesLetThroughWhatIsNeededAndNothingElse(t *testing.T) {
 	pod := func(name string) end { return end{pod: "meshweir-" + name} }
-	outside, monitoring, others := end{}, end{namespace: "monitoring"}, end{namespace: "shop"}
+	outside, monitoring, others, dns := end{}, end{namespace: "monitoring"}, end{namespace: "shop"}, end{namespace: "kube-system"}
 	type flow struct {
 		from, to end
-		port     int32
+		at       port
 		want     bool
 	}
-	everywhere := []flow{
-		{pod("translator"), pod("redis"), 6379, true},
-		{pod("insights"), pod("redis"), 6379, true},
-		{pod("ui"), pod("redis"), 6379, true},
-		{pod("translator"), pod("ui"), 8081, false},
-		{pod("ui"), pod("translator"), 8081, false},
-		{pod("translator"), outside, 443, false},
-		{pod("ui"), outside, 443, false},
-		{pod("redis"), outside, 443, false},
-		{pod("redis"), pod("ui"), 8081, false},
-		{others, pod("redis"), 6379, false},
-		{others, pod("ui"), 8080, false},
-		{monitoring, pod("ui"), 8081, false},
+	names := func(of ...string) (flows []flow) {
+		for _, name := range of {
+			flows = append(flows, flow{pod(name), dns, port{corev1.ProtocolUDP, 53}, true}, flow{pod(name), dns, port{corev1.ProtocolUDP, 123}, false})
+		}
+		return flows
 	}
+	everywhere := append(names("translator", "insights", "ui"), []flow{
+		{pod("translator"), pod("redis"), tcp(6379), true},
+		{pod("insights"), pod("redis"), tcp(6379), true},
+		{pod("ui"), pod("redis"), tcp(6379), true},
+		{pod("translator"), pod("ui"), tcp(8081), false},
+		{pod("ui"), pod("translator"), tcp(8081), false},
+		{pod("translator"), outside, tcp(443), false},
+		{pod("ui"), outside, tcp(443), false},
+		{pod("redis"), outside, tcp(443), false},
+		{pod("redis"), pod("ui"), tcp(8081), false},
+		{others, pod("redis"), tcp(6379), false},
+		{others, pod("ui"), tcp(8080), false},
+		{monitoring, pod("ui"), tcp(8081), false},
+	}...)
 	for _, tt := range []struct {
 		name  string
 		built built
 		flows []flow
 	}{
-		{"overlays/single", build(t, "overlays/single"), append(slices.Clone(everywhere), []flow{
-			{pod("agent"), pod("redis"), 6379, true},
-			{pod("agent"), outside, 6443, true},
-			{pod("agent"), outside, 443, true},
-			{pod("agent"), outside, 25, false},
-			{pod("agent"), pod("ui"), 8081, false},
-			{outside, pod("redis"), 6379, false},
-			{others, pod("agent"), 8081, false},
+		{"overlays/single", build(t, "overlays/single"), slices.Concat(everywhere, names("agent"), []flow{
+			{pod("agent"), pod("redis"), tcp(6379), true},
+			{pod("agent"), outside, tcp(6443), true},
+			{pod("agent"), outside, tcp(443), true},
+			{pod("agent"), outside, tcp(25), false},
+			{pod("agent"), pod("ui"), tcp(8081), false},
+			{outside, pod("redis"), tcp(6379), false},
+			{others, pod("agent"), tcp(8081), false},
+		})},
+		{"overlays/management", build(t, "overlays/management"), slices.Concat(everywhere, []flow{
+			{outside, pod("redis"), tcp(6380), true},
+			{outside, pod("redis"), tcp(6379), false},
+		})},
+		{"overlays/workload", build(t, "overlays/workload"), append(names("agent"), []flow{
+			{pod("agent"), outside, tcp(443), true},
+			{pod("agent"), outside, tcp(7000), true}, // whatever port Redis has
+			{others, pod("agent"), tcp(8081), false},
 		}...)},
-		{"overlays/management", build(t, "overlays/management"), append(slices.Clone(everywhere), []flow{
-			{outside, pod("redis"), 6380, true},
-			{outside, pod("redis"), 6379, false},
-		}...)},
-		{"overlays/workload", build(t, "overlays/workload"), []flow{
-			{pod("agent"), outside, 443, true},
-			{pod("agent"), outside, 7000, true}, // whatever port Redis has
-			{others, pod("agent"), 8081, false},
-		}},
 		{"overlays/single with external-redis", with(t, "overlays/single", "external-redis"), []flow{
-			{pod("translator"), outside, 6380, true},
-			{pod("agent"), outside, 6380, true},
-			{pod("agent"), outside, 6443, true},
-			{pod("ui"), outside, 443, false},
+			{pod("translator"), outside, tcp(6380), true},
+			{pod("agent"), outside, tcp(6380), true},
+			{pod("agent"), outside, tcp(6443), true},
+			{pod("ui"), outside, tcp(443), false},
 		}},
 		{"overlays/single with prometheus", with(t, "overlays/single", "prometheus"), []flow{
-			{monitoring, pod("ui"), 8081, true},
-			{monitoring, pod("agent"), 8081, true},
-			{monitoring, pod("redis"), 6379, false},
-			{others, pod("ui"), 8081, false},
+			{monitoring, pod("ui"), tcp(8081), true},
+			{monitoring, pod("agent"), tcp(8081), true},
+			{monitoring, pod("redis"), tcp(6379), false},
+			{others, pod("ui"), tcp(8081), false},
 		}},
 	} {
 		for _, f := range tt.flows {
-			if got := allowed(t, tt.built, f.from, f.to, f.port); got != f.want {
-				t.Errorf("%s: %+v to %+v at %d: allowed is %t, want %t", tt.name, f.from, f.to, f.port, got, f.want)
+			if got := allowed(t, tt.built, f.from, f.to, f.at); got != f.want {
+				t.Errorf("%s: %+v to %+v at %v: allowed is %t, want %t", tt.name, f.from, f.to, f.at, got, f.want)
 			}
 		}
 	}

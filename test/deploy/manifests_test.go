@@ -3,6 +3,8 @@ package deploy
 import (
 	"encoding/base64"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,7 +44,13 @@ type workload struct {
 // build builds a folder below deploy/k8s.
 func build(t *testing.T, folder string) built {
 	t.Helper()
-	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy/k8s", folder))
+	return buildIn(t, filepath.Join(root, "deploy/k8s"), folder)
+}
+
+// buildIn builds a folder of a copy of deploy/k8s.
+func buildIn(t *testing.T, k8s, folder string) built {
+	t.Helper()
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(k8s, folder))
 	if err != nil {
 		t.Fatalf("building deploy/k8s/%s: %v", folder, err)
 	}
@@ -128,6 +136,90 @@ func relative(t *testing.T, from, to string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Each line of an overlay that stands there as a comment, to be taken or not, may be taken.
+func TestComponentsInCommentsCanBeTaken(t *testing.T) {
+	const comment = "#  - ../../components/"
+	taken := 0
+	for _, overlay := range overlays() {
+		text, err := os.ReadFile(filepath.Join(root, "deploy/k8s", overlay, "kustomization.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range strings.Count(string(text), comment) {
+			k8s := t.TempDir()
+			if err := os.CopyFS(k8s, os.DirFS(filepath.Join(root, "deploy/k8s"))); err != nil {
+				t.Fatal(err)
+			}
+			parts := strings.Split(string(text), comment)
+			mine := strings.Join(parts[:i+1], comment) + comment[1:] + strings.Join(parts[i+1:], comment)
+			if err := os.WriteFile(filepath.Join(k8s, overlay, "kustomization.yaml"), []byte(mine), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b := buildIn(t, k8s, overlay)
+			taken++
+			if overlay != "overlays/single" || !strings.HasPrefix(parts[i+1], "external-redis") {
+				continue
+			}
+			agent := end{pod: "meshweir-agent"}
+			if !allowed(t, b, agent, end{}, tcp(6380)) || allowed(t, b, agent, end{}, tcp(25)) {
+				t.Error("with external-redis the agent may not reach Redis, or everything")
+			}
+		}
+	}
+	if taken < 6 {
+		t.Errorf("%d components stand in comments, want those of every overlay", taken)
+	}
+}
+
+// What happens to Redis' users at each start: the init container's own script, in a folder.
+func TestRedisStartsWithTheUsersThatItKeptAndWhatIsNewInTheSecret(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skipf("left out, needs a shell: %v", err)
+	}
+	var script string
+	for _, w := range build(t, "overlays/single").workloads {
+		if w.name == "meshweir-redis" {
+			script = w.template.Spec.InitContainers[0].Command[2]
+		}
+	}
+	dir := t.TempDir()
+	script = strings.NewReplacer("/data/", dir+"/data-", "/users/", dir+"/users-").Replace(script)
+	kept := filepath.Join(dir, "data-users.acl")
+	start := func(secret, want string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "users-users.acl"), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), shell, "-ec", script).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if got, err := os.ReadFile(kept); err != nil || string(got) != want {
+			t.Errorf("got %v\n%swant\n%s", err, got, want)
+		}
+	}
+	acl := func(lines string) {
+		t.Helper()
+		if err := os.WriteFile(kept, []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const secret = "user default off\nuser ui #1 on\nuser agent-local #1 on\n"
+	start(secret, secret)
+	start(secret, secret)
+	// `cluster register`, with a new password for one that the Secret has, and `deregister`; then Redis starts again.
+	rotated := "user default off\nuser agent-east #1 on\nuser agent-local #2 on\nuser ui #1 on\n"
+	acl(rotated)
+	start(secret, rotated)
+	deleted := "user default off\nuser agent-east #1 on\nuser ui #1 on\n"
+	acl(deleted)
+	start(secret, deleted)
+	// A new version gives ui other rights, and brings a new service.
+	start(secret+"user insights #1 on\n", "user insights #1 on\n"+deleted)
+	start(strings.Replace(secret, "ui #1 on", "ui #1 on +get", 1)+"user insights #1 on\n",
+		"user ui #1 on +get\nuser insights #1 on\nuser default off\nuser agent-east #1 on\n")
 }
 
 func TestManifestsTellProgramsWhatTheyUnderstand(t *testing.T) {

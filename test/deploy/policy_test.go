@@ -65,7 +65,7 @@ func TestProbesAskWhatIsAnswered(t *testing.T) {
 				}
 				for path, probe := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
 					if strings.HasPrefix(c.Image, "redis:") {
-						if probe.Exec == nil || !strings.HasPrefix(probe.Exec.Command[2], "redis-cli ping") {
+						if probe.Exec == nil || !strings.HasPrefix(probe.Exec.Command[2], "redis-cli ") {
 							t.Errorf("%s: Redis is asked by %v", at, probe)
 						}
 						continue

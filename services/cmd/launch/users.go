@@ -10,6 +10,9 @@ import (
 	"github.com/meshweir/meshweir/services/ui"
 )
 
+// OperatorUser is the Redis user of people and their command line.
+const OperatorUser = "meshweir-operator"
+
 // User is the Redis user of a service, with the rights that its work needs and no other.
 type User struct {
 	// Name is what it logs in as.

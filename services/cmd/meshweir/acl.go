@@ -13,12 +13,21 @@ import (
 	"github.com/meshweir/meshweir/services/cmd/launch"
 )
 
+// probeUser asks a Redis that we run whether it is ready.
+const probeUser = "meshweir-probe"
+
 // aclUser is a Redis user as it is printed.
 type aclUser struct {
 	Name string `json:"name"`
 	// Password is a hash; empty for a user that cannot log in yet.
 	Password string   `json:"password,omitempty"`
 	Rules    []string `json:"rules"`
+}
+
+// firstUsers are the lines of an aclfile that stand before those of the services: nobody gets in without a name, and
+// probeUser may ask whether the server works, which one that loads its data denies.
+func firstUsers() []string {
+	return []string{"user default off", "user " + probeUser + " on nopass -@all +ping"}
 }
 
 // aclCommand prints the Redis users of a fleet. It speaks to no Redis.
@@ -39,7 +48,7 @@ such as translator/password, so that containers can be given theirs and no other
 other users in the aclfile.
 
 With -o secrets the Secrets of deploy/k8s are printed: that of Redis holds the aclfile, each service's its user, its password and
-the address in --redis. There also is a user meshweir-admin, who may do everything; its password is in the file only.
+the address in --redis. The passwords of meshweir-admin, who may do everything, and of meshweir-operator are in the file only.
 
 An aclfile says all about who may log in. Keep a line of your own in it for the user "default": where there is none, Redis
 lets everybody in, as everything.`,

@@ -27,8 +27,7 @@ const (
 // in the aclfile that are not of the list, such as those that `cluster register` has made. The user "default" is off,
 // unless the aclfile says something else of it.
 func writeUserFolder(folder string, users []launch.User, notes io.Writer) error {
-	lines := []string{"user default off"}
-	names := []string{}
+	lines, names := firstUsers(), []string{probeUser}
 	var made []string
 	for _, u := range users {
 		path := filepath.Join(folder, strings.TrimPrefix(u.Name, "meshweir-"), passwordFile)

@@ -59,7 +59,7 @@ func printSecrets(out, notes io.Writer, of secretsOf) error {
 
 // objects makes the Secret of Redis, and then those of whom it lets in.
 func (of secretsOf) objects(target redisconn.Target, passwords *passwords) ([]*unstructured.Unstructured, error) {
-	lines := []string{"user default off"}
+	lines := firstUsers()
 	for _, u := range append([]launch.User{{Name: adminUser, Rules: []string{"~*", "&*", "+@all"}}}, of.users...) {
 		lines = append(lines, "user "+aclUser{Name: u.Name, Password: redisconn.Hash(passwords.of(u.Name)), Rules: u.Rules}.line(""))
 	}
@@ -69,6 +69,9 @@ func (of secretsOf) objects(target redisconn.Target, passwords *passwords) ([]*u
 	}
 	objects := []*unstructured.Unstructured{first}
 	for _, u := range of.users {
+		if u.Name == launch.OperatorUser {
+			continue // for people, who have the file of passwords
+		}
 		target.Username, target.Password = u.Name, passwords.of(u.Name)
 		object, err := redisSecret(u.Name, map[string][]byte{}, target)
 		if cluster, ok := strings.CutPrefix(u.Name, "meshweir-agent-"); ok {

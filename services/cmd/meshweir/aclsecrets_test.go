@@ -68,6 +68,17 @@ func TestSecretsLetEachServiceInAndNobodyElse(t *testing.T) {
 		}
 		client.Close()
 	}
+	if _, ok := secrets["meshweir-operator"]; ok {
+		t.Error("the operator's password is in the cluster, where nothing needs it")
+	}
+	probe := redis.NewClient(&redis.Options{Network: "unix", Addr: server.Socket(), Username: probeUser, Password: "any"})
+	defer probe.Close()
+	if err := probe.Ping(t.Context()).Err(); err != nil {
+		t.Errorf("asking whether Redis is ready: %v", err)
+	}
+	if err := probe.Get(t.Context(), "any").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("who asks whether Redis is ready may read: %v", err)
+	}
 	if got := secrets["meshweir-agent"]["cluster"]; got != "local" {
 		t.Errorf("the agent's cluster is %q, want local", got)
 	}
