@@ -11,14 +11,22 @@ import (
 // step is how often rules are evaluated, and the distance of the samples of the series below.
 const step = 30 * time.Second
 
+// ready are services that are there, besides a translator.
+const ready = `meshweir_ready{check="insights"} 1x60
+meshweir_ready{check="dashboard"} 1x60`
+
 // Series are written as in Prometheus' own tests: "0+1x9" are ten samples from 0 that rise by 1, "_" is none.
 func TestAlertsFireWhenTheyMustAndOnlyThen(t *testing.T) {
 	tests := []struct{ alert, name, series, fires string }{
-		{"MeshweirAgentSilent", "an agent says that it cannot publish", `meshweir_ready{check="snapshot of east"} 1x5 0x20`, "yes"},
-		{"MeshweirAgentSilent", "an agent is gone", `meshweir_ready{check="snapshot of east"} 1x5 _x40`, "yes"},
-		{"MeshweirAgentSilent", "an agent was restarted", `meshweir_ready{check="snapshot of east"} 1x5 0x2 1x60`, "no"},
-		{"MeshweirAgentSilent", "of two replicas one is ready", `meshweir_ready{check="snapshot of east",instance="a"} 1x60
-meshweir_ready{check="snapshot of east",instance="b"} 0x60`, "no"},
+		{"MeshweirAgentSilent", "insights hears nothing of a cluster", `meshweir_insights{code="HLT0113",cluster="east"} _x5 1x10`, "yes"},
+		{"MeshweirAgentSilent", "of two replicas one says so", `meshweir_insights{code="HLT0113",cluster="east",instance="a"} 1x10`, "yes"},
+		{"MeshweirAgentSilent", "an agent was restarted", `meshweir_insights{code="HLT0113",cluster="east"} 1 _x60`, "no"},
+		{"MeshweirAgentSilent", "something else is found", `meshweir_insights{code="SEC0109",cluster="east"} 1x60`, "no"},
+		{"MeshweirServiceGone", "all translators are gone", ready + "\n" + `meshweir_ready{check="translator"} 1x5 _x20`, "yes"},
+		{"MeshweirServiceGone", "a translator never was", ready, "yes"},
+		{"MeshweirServiceGone", "a translator starts again", ready + "\n" + `meshweir_ready{check="translator"} 1x5 _x3 1x60`, "no"},
+		{"MeshweirServiceGone", "one of two is left", ready + "\n" + `meshweir_ready{check="translator",instance="a"} 1x5 _x20
+meshweir_ready{check="translator",instance="b"} 1x60`, "no"},
 		{"MeshweirNotReady", "a translator cannot read", `meshweir_ready{check="translator"} 0x20`, "yes"},
 		{"MeshweirNotReady", "a translator starts", `meshweir_ready{check="translator"} 0x3 1x20`, "no"},
 		{"MeshweirNotReady", "an agent is the business of another alert", `meshweir_ready{check="snapshot of east"} 0x20`, "no"},
@@ -35,8 +43,10 @@ meshweir_work_lag{group="translator",keyspace="snapshot/east",instance="b"} 0x20
 		{"MeshweirDriftAgain", "somebody else writes the object too", `meshweir_agent_drift_total{cluster="east"} 0+1x20`, "yes"},
 		{"MeshweirDriftAgain", "somebody tried something once", `meshweir_agent_drift_total{cluster="east"} 0x5 2x20`, "no"},
 		{"MeshweirNotApplied", "the API server refuses", `meshweir_agent_applied_total{cluster="east",result="Error"} 0+1x30`, "yes"},
+		{"MeshweirNotApplied", "one try failed, the next did not", `meshweir_agent_applied_total{cluster="east",result="Error"} 0x5 1x30`, "no"},
 		{"MeshweirNotApplied", "all is taken", `meshweir_agent_applied_total{cluster="east",result="Applied"} 0+9x30`, "no"},
 		{"MeshweirListsAgain", "a stream is too short", `meshweir_keyspace_relists_total{keyspace="snapshot",reason="gap"} 0+1x30`, "yes"},
+		{"MeshweirListsAgain", "somebody asked for repair", `meshweir_keyspace_relists_total{keyspace="snapshot",reason="asked"} 0+1x30`, "no"},
 		{"MeshweirListsAgain", "services start", `meshweir_keyspace_relists_total{keyspace="snapshot",reason="first"} 0+1x30`, "no"},
 		{"MeshweirChangesAreSlow", "changes take half a minute", `meshweir_agent_change_age_seconds_bucket{cluster="east",le="10"} 0x60
 meshweir_agent_change_age_seconds_bucket{cluster="east",le="60"} 0+1x60

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -25,6 +26,7 @@ var added = []string{"__name__", "instance", "job", "le"}
 // A product runs with demo clusters until each metric is there that alerts and dashboard name; each with the labels that they use.
 func TestWhatIsNamedIsExportedByARunningProduct(t *testing.T) {
 	wanted := map[string]map[string]bool{} // metric → labels
+	var present [][]*labels.Matcher        // of series whose absence is an alert
 	want := func(expr string) {
 		t.Helper()
 		parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
@@ -33,6 +35,12 @@ func TestWhatIsNamedIsExportedByARunningProduct(t *testing.T) {
 			return
 		}
 		note(parsed, wanted)
+		parser.Inspect(parsed, func(node parser.Node, _ []parser.Node) error {
+			if call, ok := node.(*parser.Call); ok && call.Func.Name == "absent" {
+				present = append(present, call.Args[0].(*parser.VectorSelector).LabelMatchers)
+			}
+			return nil
+		})
 	}
 	for _, rule := range readRules(t) {
 		want(rule.Expr)
@@ -53,7 +61,7 @@ func TestWhatIsNamedIsExportedByARunningProduct(t *testing.T) {
 			missing = []string{err.Error()}
 			continue
 		}
-		if missing = lacking(wanted, exported); len(missing) == 0 {
+		if missing = append(lacking(wanted, exported), absent(present, exported)...); len(missing) == 0 {
 			return
 		}
 	}
@@ -88,16 +96,17 @@ func note(expr parser.Expr, wanted map[string]map[string]bool) {
 	}
 }
 
-func lacking(wanted, exported map[string]map[string]bool) (missing []string) {
-	for metric, labels := range wanted {
-		has, ok := exported[metric]
+func lacking(wanted map[string]map[string]bool, exported map[string][]model.LabelSet) (missing []string) {
+	for metric, names := range wanted {
+		all, ok := exported[metric]
 		if !ok {
 			missing = append(missing, metric)
 			continue
 		}
-		for label := range labels {
-			if !has[label] && !slices.Contains(added, label) {
-				missing = append(missing, fmt.Sprintf("%s{%s}", metric, label))
+		for name := range names {
+			has := slices.ContainsFunc(all, func(series model.LabelSet) bool { _, ok := series[model.LabelName(name)]; return ok })
+			if !has && !slices.Contains(added, name) {
+				missing = append(missing, fmt.Sprintf("%s{%s}", metric, name))
 			}
 		}
 	}
@@ -105,8 +114,29 @@ func lacking(wanted, exported map[string]map[string]bool) (missing []string) {
 	return missing
 }
 
-// scrape returns the series' names with their labels.
-func scrape(ctx context.Context, address string) (map[string]map[string]bool, error) {
+// absent returns the matchers that no series of the product matches.
+func absent(present [][]*labels.Matcher, exported map[string][]model.LabelSet) (missing []string) {
+	for _, matchers := range present {
+		found := false
+		for metric, all := range exported {
+			found = found || slices.ContainsFunc(all, func(series model.LabelSet) bool {
+				return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
+					if m.Name == labels.MetricName {
+						return !m.Matches(metric)
+					}
+					return !m.Matches(string(series[model.LabelName(m.Name)]))
+				})
+			})
+		}
+		if !found {
+			missing = append(missing, fmt.Sprint(matchers))
+		}
+	}
+	return missing
+}
+
+// scrape returns the series: name → the labels of each.
+func scrape(ctx context.Context, address string) (map[string][]model.LabelSet, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {
 		return nil, err
@@ -121,18 +151,19 @@ func scrape(ctx context.Context, address string) (map[string]map[string]bool, er
 	if err != nil {
 		return nil, err
 	}
-	exported := map[string]map[string]bool{}
+	exported := map[string][]model.LabelSet{}
 	for name, family := range families {
 		names := []string{name}
 		if family.GetType().String() == "HISTOGRAM" {
 			names = []string{name + "_bucket", name + "_sum", name + "_count"}
 		}
 		for _, name := range names {
-			exported[name] = map[string]bool{}
 			for _, metric := range family.GetMetric() {
+				series := model.LabelSet{}
 				for _, label := range metric.GetLabel() {
-					exported[name][label.GetName()] = true
+					series[model.LabelName(label.GetName())] = model.LabelValue(label.GetValue())
 				}
+				exported[name] = append(exported[name], series)
 			}
 		}
 	}
