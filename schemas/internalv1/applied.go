@@ -45,8 +45,20 @@ type Drift struct {
 	Times int       `json:"times"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
-	// By are the field managers that the API server named as the last to change the object, sorted; none where nobody tells.
-	By []string `json:"by,omitempty"`
+	// By are the field managers that held a field which was not as the output wants it, the latest first, a few at most.
+	By []FieldManager `json:"by,omitempty"`
+	// Unnamed is how many of the times nobody told who it was: of what is taken away, and in a folder.
+	Unnamed int `json:"unnamed,omitempty"`
 	// Fields are paths of fields that had another value than the output wants, sorted, a few at most: "spec.http[0].timeout".
 	Fields []string `json:"fields,omitempty"`
+}
+
+// FieldManager is who wrote to an object, as the API server calls them: of an entry of metadata.managedFields, what says who.
+type FieldManager struct {
+	// Name is what the writer calls itself: "kubectl-edit".
+	Name string `json:"name"`
+	// Operation is "Apply" or "Update".
+	Operation string `json:"operation"`
+	// Time is when its fields last changed; zero for unknown.
+	Time time.Time `json:"time,omitzero"`
 }

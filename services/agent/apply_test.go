@@ -210,6 +210,10 @@ func TestChangesByHandAreMendedAndCounted(t *testing.T) {
 		x.eventually("the file to be mended", func() bool { return x.read(routeFile) == good })
 		x.eventually("the drift to be counted", func() bool { b := x.beat(); return b != nil && b.Drift == i+1 })
 	}
+	x.eventually("the report of it, which names nobody", func() bool {
+		d := x.applied(routeKey).Drift
+		return d != nil && d.Times == 3 && d.Unnamed == 3 && slices.Equal(d.Fields, []string{"spec.hosts[0]"})
+	})
 }
 
 func TestConflictIsReportedAndLeftAlone(t *testing.T) {

@@ -11,13 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
-	"github.com/meshweir/meshweir/schemas/resource"
 )
 
 const (
 	// driftRests is how long after a drift the count begins anew.
 	driftRests = time.Hour
-	// mostDriftFields and mostDriftManagers cap what a report names.
+	// These cap what a report names.
 	mostDriftFields, mostDriftManagers = 8, 8
 )
 
@@ -29,37 +28,45 @@ func (p *applier) noteDrift(ctx context.Context, s step) *internalv1.Drift {
 	}
 	p.vitals.drift.Add(ctx, 1, metric.WithAttributes(p.vitals.cluster))
 	p.vitals.update(func(b *internalv1.Heartbeat) { b.Drift++ })
-	p.log.InfoContext(ctx, "object was changed by hand and is applied again", "key", s.key.String())
-	return drifted(last.Drift, s.wanted.object, s.stands, time.Now())
+	var by []internalv1.FieldManager
+	if s.stands != nil {
+		by = p.target.ChangedBy(s.wanted.object)
+	}
+	p.log.InfoContext(ctx, "object was changed by others and is applied again", "key", s.key.String(), "by", by)
+	return drifted(last.Drift, s.wanted.object, s.stands, by, time.Now())
 }
 
-// drifted counts one more drift: stands, nil for an object that was deleted, is not what was wanted.
-func drifted(before *internalv1.Drift, want, stands *unstructured.Unstructured, now time.Time) *internalv1.Drift {
+// drifted counts one more drift: stands, nil for an object that was deleted, is not what was wanted, because of managers, where these are known.
+func drifted(before *internalv1.Drift, want, stands *unstructured.Unstructured, by []internalv1.FieldManager, now time.Time) *internalv1.Drift {
 	now = now.UTC().Truncate(time.Second)
 	next := internalv1.Drift{Times: 1, First: now, Last: now}
 	if before != nil && now.Sub(before.Last) < driftRests {
 		next = *before
 		next.Times, next.Last = next.Times+1, now
 	}
+	if len(by) == 0 {
+		next.Unnamed++
+	}
+	next.By = latest(next.By, by)
 	if stands != nil {
-		var managers []string
-		for _, entry := range stands.GetManagedFields() {
-			if entry.Manager != resource.ManagedBy {
-				managers = append(managers, entry.Manager)
-			}
-		}
-		next.By = merged(next.By, managers, mostDriftManagers)
-		next.Fields = merged(next.Fields, differences("", want.Object, withoutPosition(stands.Object)), mostDriftFields)
+		fields := slices.Concat(next.Fields, differences("", want.Object, withoutPosition(stands.Object)))
+		slices.Sort(fields)
+		fields = slices.Compact(fields)
+		next.Fields = fields[:min(len(fields), mostDriftFields)]
 	}
 	return &next
 }
 
-// merged returns the texts of both, sorted, each once, and no more than most.
-func merged(a, b []string, most int) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	all = slices.Compact(all)
-	return all[:min(len(all), most)]
+// latest returns the managers of both, each once for an operation, the latest first.
+func latest(before, by []internalv1.FieldManager) []internalv1.FieldManager {
+	var all []internalv1.FieldManager
+	for _, m := range slices.Concat(by, before) { // those of now have the later times
+		if !slices.ContainsFunc(all, func(o internalv1.FieldManager) bool { return o.Name == m.Name && o.Operation == m.Operation }) {
+			all = append(all, m)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b internalv1.FieldManager) int { return b.Time.Compare(a.Time) })
+	return all[:min(len(all), mostDriftManagers)]
 }
 
 // differences returns the paths of the fields in which two values differ, as far down as both are of one kind.
@@ -82,8 +89,10 @@ func differences(path string, want, stands any) []string {
 			s, standing := stands[name]
 			switch {
 			case path == "metadata" && !wanted: // what servers add
-			case wanted != standing:
+			case !wanted:
 				found = append(found, at)
+			case !standing:
+				found = append(found, leaves(at, w)...)
 			default:
 				found = append(found, differences(at, w, s)...)
 			}
@@ -104,4 +113,16 @@ func differences(path string, want, stands any) []string {
 		return []string{path}
 	}
 	return nil
+}
+
+// leaves returns the paths of the fields of a value that is missing as a whole: of a real cluster, all that others hold of it is.
+func leaves(path string, value any) (found []string) {
+	fields, _ := value.(map[string]any)
+	if len(fields) == 0 {
+		return []string{path}
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		found = append(found, leaves(path+"."+name, fields[name])...)
+	}
+	return found
 }

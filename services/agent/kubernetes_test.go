@@ -145,10 +145,23 @@ func TestRealCluster(t *testing.T) {
 		x.has(snapshotEast, routeKey, "a.example.com")
 		edit := web
 		edit.Method, edit.Type, edit.Body = "PATCH", "application/merge-patch+json", []byte(`{"spec":{"hosts":["hand.example.com"]}}`)
+		edit.Path += "?fieldManager=kubectl-edit"
 		ask(t, server, edit)
 		x.eventually("the route to be mended", func() bool { return slices.Equal(ask(t, server, web).Spec.Hosts, []string{"a.example.com"}) })
 		x.eventually("the drift to be counted", func() bool { return counted(t, metrics, "meshweir.agent.drift") == 1 })
 		x.eventually("the heartbeat to say so", func() bool { b := x.beat(); return b != nil && b.Drift == 1 })
+		x.eventually("the report to say who did what", func() bool {
+			d := x.applied(routeKey).Drift
+			return d != nil && len(d.By) == 1 && d.By[0].Name == "kubectl-edit" && d.By[0].Operation == "Update" &&
+				time.Since(d.By[0].Time) < time.Hour && slices.Equal(d.Fields, []string{"spec.hosts"}) && d.Unnamed == 0
+		})
+		remove := web
+		remove.Method = "DELETE"
+		ask(t, server, remove)
+		x.eventually("the report to say that nobody tells who deleted it", func() bool {
+			d := x.applied(routeKey).Drift
+			return d != nil && d.Times == 2 && d.Unnamed == 1 && len(d.By) == 1
+		})
 	})
 
 	t.Run("a user's object is left alone, and reported", func(t *testing.T) {

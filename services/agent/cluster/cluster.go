@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
@@ -48,6 +49,12 @@ type StatusTarget interface {
 	SetStatus(ctx context.Context, key resource.Key, status map[string]any) error
 }
 
+// Witness tells who writes what Meshweir wrote.
+type Witness interface {
+	// ChangedBy names the others that hold fields of an object which do not stand as wanted, the latest first; none where nobody tells.
+	ChangedBy(want *unstructured.Unstructured) []internalv1.FieldManager
+}
+
 // Memory keeps, in the cluster itself, how far its output was applied.
 type Memory interface {
 	LastApplied(kind string) keyspace.Position
@@ -59,6 +66,7 @@ type Cluster interface {
 	Source
 	Target
 	StatusTarget
+	Witness
 	Memory
 	// Lead calls work while no other replica of the agent works for the cluster, again and again until ctx ends or
 	// work fails. Between, it calls idle whenever there is news of why there is no work.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
 	"github.com/meshweir/meshweir/services/agent/manifest"
@@ -50,6 +51,9 @@ func (f *Folder) Managed(context.Context) (map[resource.Key]*unstructured.Unstru
 	}
 	return managed, nil
 }
+
+// ChangedBy names nobody: files do not tell who wrote them.
+func (*Folder) ChangedBy(*unstructured.Unstructured) []internalv1.FieldManager { return nil }
 
 // Apply makes one object stand as given. It writes only what differs, and
 // returns [cluster.ErrConflict] where somebody else's object stands.

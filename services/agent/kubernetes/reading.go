@@ -35,6 +35,8 @@ type standing struct {
 	version string
 	// object is what we applied of it, as it stands now; nil when the object is not ours.
 	object *unstructured.Unstructured
+	// others are the entries of other managers in the managedFields of an object that is ours.
+	others []metav1.ManagedFieldsEntry
 	// status is what we wrote of its status, nil for nothing.
 	status map[string]any
 	// parents is status.parents of a route as a whole: it can only be written as a whole.
@@ -73,6 +75,9 @@ func stand(object *unstructured.Unstructured) *standing {
 		return nil
 	}
 	s := &standing{uid: object.GetUID(), version: object.GetResourceVersion(), object: applied}
+	if applied != nil {
+		s.others = otherManagers(object)
+	}
 	switch {
 	case isRoute(object.GroupVersionKind().GroupKind()):
 		parents, _, _ := unstructured.NestedSlice(object.Object, "status", "parents")

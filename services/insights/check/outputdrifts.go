@@ -2,10 +2,12 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
@@ -19,12 +21,8 @@ func outputDrifts(r *fleet.Reader, subject fleet.Ref, settings Settings) Result 
 	if _, over := r.Since(drift.Last, settings.DriftWithin); over {
 		return Result{}
 	}
-	by, who := strings.Join(drift.By, ", "), "somebody"
-	if by != "" {
-		who = by
-	}
 	f := Finding{
-		Target: subject, Summary: fmt.Sprintf("%s changes %s, which Meshweir applies again each time", who, subject.Text()),
+		Target: subject, Summary: fmt.Sprintf("%s is changed by %s, and applied again by Meshweir each time", subject.Text(), whoDrifts(*drift)),
 		Evidence: []insight.Evidence{
 			{
 				Says: "the agent applied it again, because it had been changed or deleted", Source: subject.Insight(), Value: fmt.Sprintf("%d times", drift.Times),
@@ -34,8 +32,18 @@ func outputDrifts(r *fleet.Reader, subject fleet.Ref, settings Settings) Result 
 			},
 		},
 	}
-	if by != "" {
-		f.Evidence = append(f.Evidence, insight.Evidence{Says: "field managers that wrote it", Source: subject.Insight(), Field: "metadata.managedFields", Value: by})
+	for _, by := range drift.By {
+		value := by.Operation
+		if !by.Time.IsZero() {
+			value += ", " + by.Time.UTC().Format(time.RFC3339)
+		}
+		f.Evidence = append(f.Evidence, insight.Evidence{Says: "changed by " + by.Name, Source: subject.Insight(), Field: "metadata.managedFields", Value: value})
+	}
+	if drift.Unnamed > 0 {
+		f.Evidence = append(f.Evidence, insight.Evidence{
+			Says:   "by whom is not known: who takes a field or the object away leaves no name, and files have none",
+			Source: subject.Insight(), Value: fmt.Sprintf("%d of %d times", drift.Unnamed, drift.Times),
+		})
 	}
 	for _, field := range drift.Fields {
 		f.Evidence = append(f.Evidence, insight.Evidence{Says: "this was not as the output wants it", Source: subject.Insight(), Field: field})
@@ -49,6 +57,20 @@ func outputDrifts(r *fleet.Reader, subject fleet.Ref, settings Settings) Result 
 		{Do: "Let them leave this object alone: exclude what has the label app.kubernetes.io/managed-by=meshweir. What they want to change belongs into the resource that the object is made from, which its annotation meshweir.io/sources names."},
 	}
 	return f.only()
+}
+
+// whoDrifts names those who changed an object.
+func whoDrifts(drift internalv1.Drift) string {
+	var who []string
+	for _, by := range drift.By {
+		if !slices.Contains(who, by.Name) { // with each operation
+			who = append(who, by.Name)
+		}
+	}
+	if drift.Unnamed > 0 || len(who) == 0 {
+		who = append(who, "somebody who is not known")
+	}
+	return strings.Join(who, " and ")
 }
 
 // only returns a result of one finding.
