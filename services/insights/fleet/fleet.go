@@ -100,8 +100,8 @@ func (f *Fleet) SetState(name string, state State) {
 	f.changed(stateInput(name))
 	if state.Expected() != wasExpected {
 		f.changed(clustersInput{})
-		f.moved(Ref{Cluster: name})
 	}
+	f.moved(Ref{Cluster: name}) // also one that comes into sight again: what went meanwhile is known to be gone only now
 	if c.visible() == was {
 		return
 	}
