@@ -21,7 +21,7 @@ func bigFleet() map[string][]fleet.Object {
 		for i := range 60 {
 			objects = append(objects, plain("networking.istio.io/v1", "Gateway", "edge", fmt.Sprintf("gw-%d", i), manifest{
 				"selector": map[string]any{"istio": "ingressgateway"},
-				"servers":  []any{map[string]any{"port": map[string]any{"number": 80}, "hosts": []any{fmt.Sprintf("h-%d.example.com", i%50)}}},
+				"servers":  []any{map[string]any{"port": map[string]any{"number": 80, "protocol": "HTTP"}, "hosts": []any{fmt.Sprintf("h-%d.example.com", i%50)}}},
 			}).decode())
 		}
 		objects = append(objects, manifest{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio-injection": "enabled"}}}.decode())

@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -142,7 +143,7 @@ func (e *Engine) Next() (next time.Time) {
 func (e *Engine) take(unit fleet.Unit, result check.Result) {
 	before := e.results[unit]
 	for _, f := range before.Found {
-		id := check.ID(unit.Code, f.Target, f.Detail)
+		id := check.ID(cmp.Or(f.Code, unit.Code), f.Target, f.Detail)
 		drop(e.found, id, unit)
 		e.touched[id] = struct{}{}
 	}
@@ -150,7 +151,7 @@ func (e *Engine) take(unit fleet.Unit, result check.Result) {
 		drop(e.doubts, scopeOf(unit.Code, d), unit)
 	}
 	for _, f := range result.Found {
-		id := check.ID(unit.Code, f.Target, f.Detail)
+		id := check.ID(cmp.Or(f.Code, unit.Code), f.Target, f.Detail)
 		put(e.found, id, unit, f)
 		e.touched[id] = struct{}{}
 	}

@@ -15,6 +15,8 @@ const exportToAnnotation = "networking.istio.io/exportTo"
 type audience struct {
 	all   bool
 	names []string
+	// sidecars says that it is of sidecars, not of gateways alone.
+	sidecars bool
 }
 
 // exported reads an exportTo of an object in a namespace; fallback is used where it is empty.
@@ -98,6 +100,7 @@ func widest(lists [][]string) []string {
 func clients(r *fleet.Reader, ref fleet.Ref, v *fleet.VirtualService, d defaults) audience {
 	to := exported(v.Spec.ExportTo, d.virtualServices, ref.Key.Namespace)
 	if len(v.Spec.Gateways) == 0 || slices.Contains(v.Spec.Gateways, "mesh") {
+		to.sidecars = true
 		return to
 	}
 	var a audience

@@ -33,7 +33,7 @@ type Check struct {
 	Subjects []fleet.Input
 	// Inputs is all that the check reads. A test compares it with what is read.
 	Inputs []fleet.Input
-	// Run looks at one subject.
+	// Run looks at one subject. It is nil, and there are no subjects, for what another check finds on its way.
 	Run func(r *fleet.Reader, subject fleet.Ref, settings Settings) Result
 }
 
@@ -66,6 +66,8 @@ type Result struct {
 
 // Finding is one thing that is wrong.
 type Finding struct {
+	// Code is that of a row without subjects; empty for the check's own.
+	Code string
 	// Target and Detail tell findings of a check apart; Detail is empty where there is one for a target.
 	Target fleet.Ref
 	Detail string

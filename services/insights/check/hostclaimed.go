@@ -4,143 +4,108 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
-// hostClaimed is CFG0103. It speaks of the younger Gateway, which loses. What wins is Istio's rule (pilot/pkg/model/gateway.go,
-// MergeGateways): Gateways come in the order of their creation, then of name and namespace; of TLS servers on one port, one
-// that repeats a host is left out; the routes of other servers are put together in that order.
+// hostClaimed is CFG0103. It speaks of the younger Gateway, which loses.
 func hostClaimed(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 	g := fleet.Get[fleet.Gateway](r, subject)
 	if g == nil {
 		return Result{}
 	}
 	var result Result
-	said := map[string]bool{}
-	for i, server := range g.Spec.Servers {
-		for j, host := range server.Hosts {
-			c := claim{subject, g, server, sanitized(host, subject.Key.Namespace), fmt.Sprintf("spec.servers[%d].hosts[%d]", i, j)}
-			other, ok := c.winner(r)
-			if !ok || said[c.detail()] {
-				continue
+	m, said := newMerge(r, subject.Cluster, g.Spec.Selector), map[string]bool{}
+	for at := range g.Spec.Servers {
+		for _, l := range lostBy(m, server{place{subject, at}, g}) {
+			if !said[l.detail()] {
+				said[l.detail()] = true
+				result.Found = append(result.Found, l.finding())
 			}
-			said[c.detail()] = true
-			result.Found = append(result.Found, c.finding(other))
 		}
 	}
 	return result
 }
 
-// claim is a host that a server of a Gateway asks for.
-type claim struct {
-	ref    fleet.Ref
-	g      *fleet.Gateway
-	server fleet.Server
+// loss is what a server loses to an earlier one of another Gateway: a host or, without one, its port.
+type loss struct {
+	by, of server
 	host   string
-	field  string
 }
 
-func (c claim) detail() string { return fmt.Sprintf("%s:%d", c.host, c.server.Port.Number) }
-
-// sanitized is the host as Istio compares it: "namespace/host", or "host" for those of every namespace.
-func sanitized(host, namespace string) string {
-	scope, name, ok := strings.Cut(host, "/")
-	switch {
-	case !ok:
-		return host
-	case scope == "*":
-		return name
-	case scope == ".":
-		return namespace + "/" + name
-	default:
-		return host
-	}
-}
-
-// winner returns the claim of the oldest Gateway that has the same host before this one.
-func (c claim) winner(r *fleet.Reader) (oldest claim, ok bool) {
-	for _, ref := range r.Find(fleet.ByServerHost, c.ref.Cluster, c.host[strings.Index(c.host, "/")+1:]) {
-		other := fleet.Get[fleet.Gateway](r, ref)
-		if ref == c.ref || other == nil || !before(ref, other, c.ref, c.g) || !sameProxies(r, c.ref.Cluster, c.g.Spec.Selector, other.Spec.Selector) {
-			continue
-		}
-		found, claims := c.in(ref, other)
-		if claims && (!ok || before(ref, other, oldest.ref, oldest.g)) {
-			oldest, ok = found, true
-		}
-	}
-	return oldest, ok
-}
-
-// in finds the same claim in another Gateway.
-func (c claim) in(ref fleet.Ref, g *fleet.Gateway) (claim, bool) {
-	for i, s := range g.Spec.Servers {
-		if s.Port.Number != c.server.Port.Number || s.Bind != c.server.Bind || (s.TLS == nil) != (c.server.TLS == nil) {
-			continue
-		}
-		for j, host := range s.Hosts {
-			if host = sanitized(host, ref.Key.Namespace); host == c.host {
-				return claim{ref, g, s, host, fmt.Sprintf("spec.servers[%d].hosts[%d]", i, j)}, true
+// lostBy returns what a server loses, to whom it does so first.
+func lostBy(m *merge, s server) []loss {
+	var hosts, port []loss
+	for _, e := range m.earlier(s) {
+		switch {
+		case e.ref == s.ref || m.leavesOut(e):
+		case s.losesPort(e):
+			port = append(port, loss{by: e, of: s})
+		default:
+			for _, host := range s.shared(e) {
+				hosts = append(hosts, loss{e, s, host})
 			}
 		}
 	}
-	return claim{}, false
-}
-
-// before says which of two Gateways Istio takes first.
-func before(a fleet.Ref, x *fleet.Gateway, b fleet.Ref, y *fleet.Gateway) bool {
-	if x.Created != y.Created {
-		return x.Created < y.Created
+	if s.spec().TLS == nil && m.leavesOut(s) { // and so has no routes that could come second
+		return port
 	}
-	return a.Key.Name+"."+a.Key.Namespace < b.Key.Name+"."+b.Key.Namespace
+	return append(port, hosts...)
 }
 
-// sameProxies reports whether two selectors select some workload both, or are sure to whenever there is one.
-func sameProxies(r *fleet.Reader, cluster string, a, b map[string]string) bool {
-	for k, v := range a {
-		if w, ok := b[k]; ok && w != v {
-			return false
+func (l loss) detail() string {
+	if l.host == "" {
+		return fmt.Sprintf("port-%d", l.of.spec().Port.Number)
+	}
+	return fmt.Sprintf("%s:%d", l.host, l.of.spec().Port.Number)
+}
+
+// what names what is lost.
+func (l loss) what() string {
+	if l.host == "" {
+		return fmt.Sprintf("port %d", l.of.spec().Port.Number)
+	}
+	return fmt.Sprintf("%s at port %d", l.host, l.of.spec().Port.Number)
+}
+
+// claim is the evidence for what a server asks for.
+func (l loss) claim(s server) insight.Evidence {
+	created := s.g.Created
+	if created == "" {
+		created = "an unknown time"
+	}
+	if l.host == "" {
+		return insight.Evidence{
+			Says:   fmt.Sprintf("%s, made at %s, wants the port for %s", s.ref.Text(), created, s.spec().Port.Protocol),
+			Source: s.ref.Insight(), Field: fmt.Sprintf("spec.servers[%d].port", s.at), Value: strconv.Itoa(s.spec().Port.Number),
 		}
 	}
-	if matches(a, b) || matches(b, a) { // what the narrower one selects, the wider one does too
-		return true
+	return insight.Evidence{
+		Says:   fmt.Sprintf("%s, made at %s, wants the host at port %d", s.ref.Text(), created, s.spec().Port.Number),
+		Source: s.ref.Insight(), Field: fmt.Sprintf("spec.servers[%d].hosts[%d]", s.at, slices.Index(s.hosts(), l.host)), Value: l.host,
 	}
-	return slices.ContainsFunc(proxies(r, cluster, a), func(ref fleet.Ref) bool {
-		w := fleet.Get[fleet.Workload](r, ref)
-		return w != nil && matches(b, w.Spec.Template.Labels)
-	})
 }
 
-func (c claim) finding(other claim) Finding {
-	f := Finding{Target: c.ref, Detail: c.detail(), Also: []fleet.Ref{other.ref}}
-	effect := "Istio leaves out the whole server of " + c.ref.Text()
-	if c.server.TLS == nil {
+func (l loss) finding() Finding {
+	by, of := l.by, l.of
+	f := Finding{Target: of.ref, Detail: l.detail(), Also: []fleet.Ref{by.ref}}
+	effect := "Istio leaves out the whole server of " + of.ref.Text()
+	if l.host != "" && of.spec().TLS == nil {
 		f.Severity = insight.Warning
-		effect = "its routes come after those of " + other.ref.Text()
+		effect = "its routes come after those of " + by.ref.Text()
 	}
-	f.Summary = fmt.Sprintf("%s and %s want %s at port %d of the same proxies; %s is older, so %s",
-		c.ref.Text(), other.ref.Text(), c.host, c.server.Port.Number, other.ref.Text(), effect)
-	if c.g.Created == other.g.Created {
+	f.Summary = fmt.Sprintf("%s and %s want %s of the same proxies; %s is older, so %s", of.ref.Text(), by.ref.Text(), l.what(), by.ref.Text(), effect)
+	if of.g.Created == by.g.Created {
 		f.Summary = strings.Replace(f.Summary, "is older", "comes first by its name", 1)
 	}
-	for _, side := range []claim{other, c} {
-		created := side.g.Created
-		if created == "" {
-			created = "an unknown time"
-		}
-		f.Evidence = append(f.Evidence, insight.Evidence{
-			Says:   fmt.Sprintf("%s, made at %s, wants the host at port %d", side.ref.Text(), created, side.server.Port.Number),
-			Source: side.ref.Insight(), Field: side.field, Value: side.host,
-		})
-	}
-	f.Evidence = append(f.Evidence, insight.Evidence{
-		Says: "both select the same proxies", Source: c.ref.Insight(), Field: "spec.selector", Value: labelText(c.g.Spec.Selector),
-	})
-	target := c.ref
-	for _, g := range []*fleet.Gateway{other.g, c.g} {
+	f.Evidence = []insight.Evidence{l.claim(by), l.claim(of), {
+		Says: "both select the same proxies", Source: of.ref.Insight(), Field: "spec.selector", Value: labelText(of.g.Spec.Selector),
+	}}
+	target := of.ref
+	for _, g := range []*fleet.Gateway{by.g, of.g} {
 		if !g.Managed() {
 			continue
 		}
@@ -151,7 +116,7 @@ func (c claim) finding(other claim) Finding {
 			}
 			f.Also = append(f.Also, ref)
 			f.Evidence = append(f.Evidence, insight.Evidence{Says: "Meshweir made " + g.Namespace + "/" + g.Name + " from this", Source: ref.Insight(), Field: "spec.listeners"})
-			if g == c.g {
+			if g == of.g {
 				target = ref
 			}
 		}
@@ -161,6 +126,11 @@ func (c claim) finding(other claim) Finding {
 	f.Remedy = []insight.Step{
 		{Do: "Decide which of the two serves the host, and take it out of the other.", Commands: []string{edit(target)}},
 		{Do: "Where both should, let one Gateway have the host, and the routes of both sides refer to it."},
+	}
+	if l.host == "" {
+		f.Remedy = []insight.Step{{
+			Do: "Decide which of the two has the port, and give the other one another port, or an address (bind) of its own.", Commands: []string{edit(target)},
+		}}
 	}
 	return f
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
@@ -10,7 +9,7 @@ import (
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
-// hostMissing is CFG0101. What Meshweir wrote is judged by the routes that it was made from.
+// hostMissing is CFG0101, and CFG0102 on its way. What Meshweir wrote is judged by the routes that it was made from.
 func hostMissing(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 	var result Result
 	for _, d := range destinations(r, subject) {
@@ -18,6 +17,9 @@ func hostMissing(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 		switch {
 		case doubt != "":
 			result.Doubts = append(result.Doubts, Doubt{Target: subject, Detail: d.detail(), Why: doubt})
+			if len(result.Doubts) == 1 {
+				result.Found = append(result.Found, unjudged(subject, d, doubt))
+			}
 		case finding != nil:
 			result.Found = append(result.Found, *finding)
 		}
@@ -212,33 +214,49 @@ func (d *destination) judge(r *fleet.Reader, subject fleet.Ref) (finding *Findin
 	case len(elsewhere) > 0:
 		d.sayElsewhere(f, elsewhere)
 	default:
-		d.sayNowhere(r, f, looked)
+		if covering := d.wildcards(r, subject.Cluster); len(covering) > 0 {
+			d.sayCovered(f, covering)
+		} else {
+			d.sayNowhere(r, f, looked)
+		}
 	}
 	return f, ""
 }
 
-// here looks for the host in the cluster of the route: whether it is there to be seen, or what hides it.
+// here looks for the host in the cluster of the route: whether it is there to be seen, or what hides it. From a sidecar of its own namespace that
+// a route leads there, nothing hides it (pilot/pkg/model/sidecar.go).
 func (d *destination) here(r *fleet.Reader, cluster string) (hidden []fleet.Ref, exists bool) {
-	for _, host := range coverings(d.host) {
-		for _, ref := range r.Find(fleet.ByHost, cluster, host) {
-			if audienceOf(r, ref).meets(d.clients) {
-				return nil, true
-			}
-			hidden = append(hidden, ref)
+	for _, ref := range r.Find(fleet.ByHost, cluster, d.host) {
+		own := audience{names: []string{ref.Key.Namespace}}
+		if audienceOf(r, ref).meets(d.clients) || d.clients.sidecars && own.meets(d.clients) {
+			return nil, true
 		}
+		hidden = append(hidden, ref)
 	}
 	return hidden, false
 }
 
-// coverings are a host, and the wildcards that cover it.
-func coverings(host string) []string {
-	all := []string{host}
-	for rest := strings.TrimPrefix(host, "*."); ; {
+// wildcard is a host of a ServiceEntry.
+type wildcard struct {
+	ref  fleet.Ref
+	host string
+}
+
+// wildcards are those in the cluster of the route that cover the host, to be seen. Istio names the cluster of a route after the route's host, and makes one
+// for the wildcard alone (pilot/pkg/networking/core/route, GetDestinationCluster): so they do not make it exist.
+func (d *destination) wildcards(r *fleet.Reader, cluster string) []wildcard {
+	var found []wildcard
+	for rest := strings.TrimPrefix(d.host, "*."); ; {
 		_, parent, ok := strings.Cut(rest, ".")
 		if !ok {
-			return all
+			return found
 		}
-		all, rest = append(all, "*."+parent), parent
+		for _, ref := range r.Find(fleet.ByHost, cluster, "*."+parent) {
+			if audienceOf(r, ref).meets(d.clients) {
+				found = append(found, wildcard{ref, "*." + parent})
+			}
+		}
+		rest = parent
 	}
 }
 
@@ -251,83 +269,4 @@ func audienceOf(r *fleet.Reader, ref fleet.Ref) audience {
 		exportTo = strings.Split(s.Annotations[exportToAnnotation], ",")
 	}
 	return exported(exportTo, defaultsOf(r, ref.Cluster).services, ref.Key.Namespace)
-}
-
-func (d *destination) sayHidden(r *fleet.Reader, f *Finding, hidden []fleet.Ref) {
-	f.Summary = fmt.Sprintf("%s leads to %s, which its clients do not see: it is exported to other namespaces only", f.Target.Text(), d.name)
-	for _, ref := range hidden {
-		path := "spec.exportTo"
-		if ref.Key.Kind == "Service" {
-			path = "metadata.annotations[" + exportToAnnotation + "]"
-		}
-		f.Evidence = append(f.Evidence, insight.Evidence{
-			Says: fmt.Sprintf("%s has the host, for %s", ref.Text(), audienceOf(r, ref)), Source: ref.Insight(), Field: path,
-		})
-	}
-	f.Evidence = append(f.Evidence, insight.Evidence{Says: "the proxies that use the route are those of " + d.clients.String(), Source: f.Target.Insight()})
-	f.Also = hidden
-	f.Remedy = []insight.Step{
-		{Do: "Export " + hidden[0].Text() + " to the namespaces of the route's proxies.", Commands: []string{edit(hidden[0])}},
-		{Do: "Or lead the route elsewhere.", Commands: []string{edit(f.Target)}},
-	}
-}
-
-func (d *destination) sayElsewhere(f *Finding, elsewhere []fleet.Ref) {
-	f.Severity = insight.Warning
-	f.Summary = fmt.Sprintf("%s leads to %s, which only ServiceEntries of other clusters have", f.Target.Text(), d.name)
-	for _, ref := range elsewhere {
-		f.Evidence = append(f.Evidence, insight.Evidence{Says: ref.Text() + " has the host, for its own cluster alone", Source: ref.Insight(), Field: "spec.hosts", Value: d.host})
-	}
-	f.Also = elsewhere
-	f.Remedy = []insight.Step{
-		{
-			Do:       fmt.Sprintf("Make the ServiceEntry in %s too: look at that of %s.", f.Target.Cluster, elsewhere[0].Cluster),
-			Commands: []string{kubectl(elsewhere[0], "get "+plural(elsewhere[0])+" "+elsewhere[0].Key.Name) + " -o yaml"},
-		},
-		{Do: "Or make a GlobalService with this host, which every cluster gets that calls it."},
-	}
-}
-
-func (d *destination) sayNowhere(r *fleet.Reader, f *Finding, looked []string) {
-	f.Summary = fmt.Sprintf("%s leads to %s, which no cluster of the fleet has", f.Target.Text(), d.name)
-	says, instead := "no Service and no GlobalService of these clusters, and no ServiceEntry of "+f.Target.Cluster+", has this host", d.host
-	switch {
-	case d.global != "":
-		says, instead = "none of these clusters has this GlobalService", d.global
-	case d.isService():
-		says = "no Service of these clusters, and no ServiceEntry of " + f.Target.Cluster + ", has this host"
-	}
-	f.Evidence = append(f.Evidence, insight.Evidence{
-		Says: says + ": " + instead, Source: insight.Ref{Cluster: f.Target.Cluster}, Value: strings.Join(looked, ", "),
-	})
-	if full, ref, ok := d.meant(r); ok {
-		f.Evidence = append(f.Evidence, insight.Evidence{
-			Says: "a name with a dot counts as a whole host; that of " + ref.Text() + " is " + full, Source: ref.Insight(),
-		})
-		f.Also = []fleet.Ref{ref}
-		f.Remedy = append(f.Remedy, insight.Step{Do: "Write the host in full: " + full + ".", Commands: []string{edit(f.Target)}})
-		return
-	}
-	look := insight.Step{Do: "See whether the name is misspelt, or was removed with its application, and correct the route or take it away.", Commands: []string{edit(f.Target)}}
-	if d.isService() && d.global == "" {
-		if name, namespace, ok := strings.Cut(strings.TrimSuffix(d.host, ".svc.cluster.local"), "."); ok {
-			of := fleet.Ref{Cluster: f.Target.Cluster, Key: fleet.KeyOf(fleet.Services, namespace, name)}
-			look.Commands = append([]string{kubectl(of, "get services")}, look.Commands...)
-		}
-	}
-	f.Remedy = append(f.Remedy, look, insight.Step{Do: "Or make what the route leads to: a Service, a ServiceEntry for a host outside of the mesh, or a GlobalService for one in other clusters."})
-}
-
-// meant finds the Service that somebody meant who wrote "name.namespace" or "name.namespace.svc".
-func (d *destination) meant(r *fleet.Reader) (full string, ref fleet.Ref, ok bool) {
-	parts := strings.Split(strings.TrimSuffix(d.host, ".svc"), ".")
-	if d.global != "" || len(parts) != 2 {
-		return "", fleet.Ref{}, false
-	}
-	full = fleet.ServiceHost(parts[1], parts[0])
-	found := slices.DeleteFunc(r.Find(fleet.ByFleetHost, "", full), func(ref fleet.Ref) bool { return ref.Key.Kind != "Service" })
-	if len(found) == 0 {
-		return "", fleet.Ref{}, false
-	}
-	return full, found[0], true
 }

@@ -19,11 +19,16 @@ func Table() []Check {
 			Closes: "a Service, ServiceEntry or GlobalService with the host is there and visible, or the route leads elsewhere",
 		},
 		{
-			Code: "CFG0103", Severity: insight.Error, Title: "Host claimed by two gateways", Run: hostClaimed,
+			Code: "CFG0102", Severity: insight.Info, Title: "Routes that cannot be judged",
+			Why:    "What these routes lead to is nowhere to be seen, and may be in a cluster that is not seen at the moment, or of a kind that an agent cannot read. Until that is over, CFG0101 neither opens nor closes for them.",
+			Closes: "the clusters are seen, their agents read what routes lead to, or the routes lead elsewhere",
+		},
+		{
+			Code: "CFG0103", Severity: insight.Error, Title: "Host or port claimed by two gateways", Run: hostClaimed,
 			Subjects: []fleet.Input{fleet.IstioGateways},
 			Inputs:   []fleet.Input{fleet.IstioGateways, fleet.Deployments, fleet.StatefulSets, fleet.DaemonSets},
-			Why:      "Two Istio Gateways on the same proxies want the same host at the same port. The older one wins: with TLS the server of the younger one is left out, without, its routes come second.",
-			Closes:   "only one of the Gateways has the host at this port, or they select different proxies",
+			Why:      "Two Istio Gateways on the same proxies want the same host at the same port, or the port for something other than HTTP. The older one wins: with TLS, or where not both speak HTTP, the server of the younger one is left out; otherwise its routes come second.",
+			Closes:   "only one of the Gateways has the host, or the port, or they select different proxies",
 		},
 		{
 			Code: "CFG0117", Severity: insight.Warning, Title: "An output is changed by others again and again", Run: outputDrifts,

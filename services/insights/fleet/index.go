@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/resource"
@@ -19,6 +22,9 @@ const (
 	ByFleetName Index = "fleet name"
 	// ByServerHost finds the Istio Gateways of a cluster that have a server with a host, without its namespace.
 	ByServerHost Index = "server host"
+	// ByHTTPPort finds the Istio Gateways of a cluster that have a server at a port for HTTP without TLS, and ByTCPPort for anything else without TLS.
+	ByHTTPPort Index = "HTTP port"
+	ByTCPPort  Index = "TCP port"
 	// ByLabel finds the workloads of a cluster whose Pods have a label, "key=value".
 	ByLabel Index = "label"
 	// ByNamespace finds the PeerAuthentications in a namespace of a cluster.
@@ -38,7 +44,7 @@ func (i Index) covers() []Input {
 		return []Input{Services, ServiceEntries, GlobalServices}
 	case ByFleetName:
 		return []Input{GlobalServices}
-	case ByServerHost:
+	case ByServerHost, ByHTTPPort, ByTCPPort:
 		return []Input{IstioGateways}
 	case ByLabel:
 		return []Input{Deployments, StatefulSets, DaemonSets}
@@ -76,13 +82,7 @@ func entries(ref Ref, object Object) []entry {
 	case *GlobalService:
 		return []entry{{ByFleetHost, "", o.Spec.Host}, {ByFleetName, "", ref.Key.Namespace + "/" + ref.Key.Name}}
 	case *Gateway:
-		var hosts []string
-		for _, s := range o.Spec.Servers {
-			for _, host := range s.Hosts {
-				hosts = append(hosts, host[strings.Index(host, "/")+1:])
-			}
-		}
-		return distinct(hosts, func(host string) entry { return at(ByServerHost, host) })
+		return gatewayEntries(ref.Cluster, o)
 	case *Workload:
 		var found []entry
 		for k, v := range o.Spec.Template.Labels {
@@ -99,6 +99,22 @@ func entries(ref Ref, object Object) []entry {
 	default:
 		return nil
 	}
+}
+
+func gatewayEntries(cluster string, g *Gateway) []entry {
+	found := map[entry]bool{}
+	for _, s := range g.Spec.Servers {
+		for _, host := range s.Hosts {
+			found[entry{ByServerHost, cluster, host[strings.Index(host, "/")+1:]}] = true
+		}
+		switch port := strconv.Itoa(s.Port.Number); {
+		case s.HTTP():
+			found[entry{ByHTTPPort, cluster, port}] = true
+		case s.TLS == nil:
+			found[entry{ByTCPPort, cluster, port}] = true
+		}
+	}
+	return slices.Collect(maps.Keys(found))
 }
 
 func distinct(values []string, make func(string) entry) []entry {

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 
@@ -133,6 +134,16 @@ type Server struct {
 	} `json:"tls"`
 }
 
+// HTTP reports whether the server speaks HTTP without TLS, be it only to redirect.
+func (s *Server) HTTP() bool {
+	switch strings.ToLower(s.Port.Protocol) { // as Istio reads it (pkg/config/protocol)
+	case "http", "http2", "http_proxy", "grpc", "grpc-web":
+		return true
+	default:
+		return false
+	}
+}
+
 // Gateway is Istio's.
 type Gateway struct {
 	Meta `json:"metadata"`
@@ -220,8 +231,12 @@ func (c *MeshConfig) UnmarshalJSON(value []byte) error {
 	if err := json.Unmarshal(value, &object); err != nil {
 		return err
 	}
+	mesh, ok := object.Data["mesh"]
+	if !ok {
+		return errors.New("it has no mesh configuration") // such as the parameters of a Gateway, which may have any name
+	}
 	c.Meta = object.Meta
-	return yaml.Unmarshal([]byte(object.Data["mesh"]), &c.meshConfig)
+	return yaml.Unmarshal([]byte(mesh), &c.meshConfig)
 }
 
 // UnreadKind says that the objects of a kind cannot be read.
