@@ -17,6 +17,7 @@ import (
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pilot/test/xdstest"
 	"istio.io/istio/pkg/config"
+	meshconfig "istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/schema/gvk"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -33,7 +34,7 @@ type mesh struct {
 	objects []runtime.Object
 }
 
-// newMesh starts an istiod that knows the Istio objects, Services and Namespaces among the objects.
+// newMesh starts an istiod that knows the Istio objects, Services, Namespaces and the mesh configuration among the objects.
 func newMesh(t *testing.T, objects []object) *mesh {
 	t.Helper()
 	return newMeshAt(t, objects, nil)
@@ -43,8 +44,15 @@ func newMesh(t *testing.T, objects []object) *mesh {
 func newMeshAt(t *testing.T, objects []object, listen func() (net.Listener, error)) *mesh {
 	t.Helper()
 	m := &mesh{t: t}
+	settings := meshconfig.DefaultMeshConfig()
 	for _, o := range objects {
 		h := o.head()
+		if text := o.meshConfig(); text != "" {
+			var err error
+			if settings, err = meshconfig.ApplyMeshConfig(text, settings); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if strings.HasSuffix(h.group(), ".istio.io") {
 			cfg, err := toConfig(o)
 			if err != nil {
@@ -56,9 +64,16 @@ func newMeshAt(t *testing.T, objects []object, listen func() (net.Listener, erro
 		m.addObject(o)
 	}
 	m.server = xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
-		Configs: m.configs, KubernetesObjects: append(m.objects, m.endpoints()...), ListenerBuilder: listen,
+		Configs: m.configs, KubernetesObjects: append(m.objects, m.endpoints()...), MeshConfig: settings, ListenerBuilder: listen,
 	})
 	return m
+}
+
+// meshConfig returns the mesh configuration that the object is; "" of any other.
+func (o object) meshConfig() string {
+	data, _ := o["data"].(map[string]any)
+	text, _ := data["mesh"].(string)
+	return text
 }
 
 // endpoints makes one endpoint for each Service, which listens at the Service's own ports.
