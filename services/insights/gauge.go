@@ -21,17 +21,20 @@ type series struct {
 	code     string
 	severity insight.Severity
 	cluster  string
+	// unknown is of those of which nobody can tell at the moment whether they hold.
+	unknown bool
 }
 
 func newGauge(meter metric.Meter) (*gauge, error) {
 	g := &gauge{}
-	_, err := meter.Int64ObservableGauge("meshweir.insights", metric.WithDescription("Insights that hold, by code, severity and cluster."),
+	_, err := meter.Int64ObservableGauge("meshweir.insights", metric.WithDescription("Open insights, by code, severity, cluster, and whether nobody can tell at the moment if they still hold. Each replica counts all of them."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			for s, n := range g.counts {
 				o.Observe(n, metric.WithAttributes(
-					attribute.String("code", s.code), attribute.String("severity", string(s.severity)), attribute.String("cluster", s.cluster)))
+					attribute.String("code", s.code), attribute.String("severity", string(s.severity)), attribute.String("cluster", s.cluster),
+					attribute.Bool("unknown", s.unknown)))
 			}
 			return nil
 		}))
@@ -43,7 +46,7 @@ func (g *gauge) set(says map[string]insight.Insight) {
 	counts := map[series]int64{}
 	for _, said := range says {
 		if said.MutedBy == nil {
-			counts[series{said.Code, said.Severity, said.Target.Cluster}]++
+			counts[series{said.Code, said.Severity, said.Target.Cluster, said.Unknown != ""}]++
 		}
 	}
 	g.mu.Lock()

@@ -28,7 +28,7 @@ func queue[T any](s *Insights, e keyspace.Event[T], tell func()) {
 	s.mu.Lock()
 	s.pending = append(s.pending, tell)
 	s.mu.Unlock()
-	s.worker.Note()
+	s.worker.Note(e.Causes...)
 	if e.Relisted != "" {
 		s.worker.Ask(e.Causes...)
 	}

@@ -14,6 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
@@ -33,6 +37,8 @@ type bed struct {
 	// repair is RepairEvery of the services. An hour, unless the test is about it: a repair would hide what an event should have done.
 	repair   time.Duration
 	settings check.Settings
+	tracer   trace.Tracer
+	meter    metric.Meter
 }
 
 func newBed(t *testing.T, client redis.UniversalClient, clusters ...string) *bed {
@@ -91,7 +97,9 @@ func (b *bed) member(cluster, state string) {
 func (b *bed) start(consumer string) (stop func()) {
 	b.t.Helper()
 	s, err := insights.New(slog.New(slog.DiscardHandler), b.store, work.Clients{Commands: b.client, Blocking: b.client},
-		insights.Config{Consumer: consumer, RepairEvery: b.repair, ListenEvery: 50 * time.Millisecond, Settings: b.settings})
+		insights.Config{
+			Consumer: consumer, RepairEvery: b.repair, ListenEvery: 50 * time.Millisecond, Settings: b.settings, Tracer: b.tracer, Meter: b.meter,
+		})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -106,6 +114,23 @@ func (b *bed) start(consumer string) (stop func()) {
 	})
 	b.t.Cleanup(stop)
 	return stop
+}
+
+// startAndPass is start, and waits until the replica has made its first pass, in which it compares and writes all.
+func (b *bed) startAndPass(consumer string) (stop func()) {
+	b.t.Helper()
+	spans := tracetest.NewSpanRecorder()
+	b.tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")
+	defer func() { b.tracer = nil }()
+	stop = b.start(consumer)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if slices.ContainsFunc(spans.Ended(), func(span sdktrace.ReadOnlySpan) bool { return span.Name() == "insights.pass" }) {
+			return stop
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	b.t.Fatalf("%s made no pass", consumer)
+	return nil
 }
 
 // stored is what insight/* holds.
@@ -173,11 +198,31 @@ func (b *bed) revisions() map[keyspace.Name]keyspace.Position {
 	return at
 }
 
+// rest waits until nothing was written for a second.
+func (b *bed) rest() {
+	b.t.Helper()
+	before, since := b.revisions(), time.Now()
+	for deadline := since.Add(30 * time.Second); time.Since(since) < time.Second; <-time.After(20 * time.Millisecond) {
+		if now := b.revisions(); !maps.Equal(before, now) {
+			before, since = now, time.Now()
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatal("the replicas go on writing")
+		}
+	}
+}
+
 func plain(apiVersion, kind, namespace, name string, spec manifest) manifest {
 	return manifest{"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"namespace": namespace, "name": name}, "spec": map[string]any(spec)}
 }
 
 func service(name string) manifest { return plain("v1", "Service", "shop", name, manifest{}) }
+
+// meshed is a workload that SEC0109 finds, whatever else is known.
+func meshed(name string) manifest {
+	labels := map[string]any{"sidecar.istio.io/inject": "true"}
+	return plain("apps/v1", "Deployment", "shop", name, manifest{"template": map[string]any{"metadata": map[string]any{"labels": labels}}})
+}
 
 func virtualService(name, to string) manifest {
 	return plain("networking.istio.io/v1", "VirtualService", "shop", name, manifest{
@@ -222,10 +267,10 @@ func TestReplicasAgreeAndAFleetAtRestMakesNoEvents(t *testing.T) {
 			want = append(want, missing("east", name, "gone"))
 		}
 		b.await(want...)
-		<-time.After(1200 * time.Millisecond) // replicas that were asked before make their own pass, and agree on times
+		b.rest() // replicas that were asked before make their own pass, and agree on times
 		before, said := b.revisions(), b.stored()
-		b.start("c")
-		<-time.After(2 * time.Second)
+		b.startAndPass("c")
+		<-time.After(time.Second) // some repairs of all three
 		if diff := cmp.Diff(before, b.revisions()); diff != "" {
 			t.Errorf("a fleet at rest made writes (-before +after):\n%s", diff)
 		}
@@ -245,17 +290,16 @@ func TestAMissingClusterNeitherOpensNorClosesAnything(t *testing.T) {
 		if err := b.store.Drop(t.Context(), "snapshot/west"); err != nil {
 			t.Fatal(err)
 		}
-		b.await("?" + missing("east", "old", "gone"))
+		b.await("?"+missing("east", "old", "gone"), "CFG0102/east")
 		stop()
-		b.start("b") // one that has not seen west remembers what is stored
-		b.publish("east", service("other"))
-		<-time.After(time.Second)
-		said := b.await("?" + missing("east", "old", "gone"))
+		b.startAndPass("b") // one that has not seen west remembers what is stored
+		b.publish("east", meshed("other"))
+		said := b.await("?"+missing("east", "old", "gone"), "CFG0102/east", "SEC0109/east")
 		if why := said[missing("east", "old", "gone")].Unknown; !strings.Contains(why, "west") {
 			t.Errorf("it is unknown because %q, want west named", why)
 		}
 		b.publish("west")
-		b.await(missing("east", "old", "gone"))
+		b.await(missing("east", "old", "gone"), "SEC0109/east")
 	})
 }
 
@@ -293,20 +337,22 @@ func TestASilentAgentIsFoundAfterItsTimeAndClosedWhenItSpeaks(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		b := newBed(t, client, "east", "west")
 		b.settings.SilentAfter = 400 * time.Millisecond
-		b.start("a")
+		stop := b.start("a")
 		b.await()
 		if err := client.Del(t.Context(), keyspace.Name("snapshot/west").BeatKey()).Err(); err != nil {
 			t.Fatal(err)
 		}
 		before := b.await("HLT0113/west")
 		b.settings.SilentAfter = time.Hour
-		b.start("b") // it does not know since when, and leaves that to what is stored
-		<-time.After(time.Second)
-		if diff := cmp.Diff(before["HLT0113/west"].FirstSeen, b.stored()["HLT0113/west"].FirstSeen); diff != "" {
+		stop()
+		b.startAndPass("b") // it does not know since when, and leaves that to what is stored
+		b.publish("east", meshed("web"))
+		after := b.await("?HLT0113/west", "SEC0109/east")
+		if diff := cmp.Diff(before["HLT0113/west"].FirstSeen, after["HLT0113/west"].FirstSeen); diff != "" {
 			t.Errorf("another replica changed it: %s", diff)
 		}
 		b.beat("west", time.Hour)
-		b.await()
+		b.await("SEC0109/east")
 	})
 }
 
