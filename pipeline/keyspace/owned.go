@@ -20,8 +20,6 @@ type Owned struct {
 	seen Epoch
 	// unsure are writes whose answers never came. Guarded by flushing.
 	unsure []unsure
-	// looked is the id of the last entry that Check has looked at. Guarded by flushing.
-	looked string
 }
 
 type unsure struct {
@@ -64,12 +62,10 @@ func (o *Owned) Check(ctx context.Context) error {
 			return err
 		}
 		asked, err := o.asked(ctx)
-		switch {
-		case err != nil:
-			return err
-		case mended || !meta.sameWrite(o.stored.meta):
+		if err == nil && (mended || !meta.sameWrite(o.stored.meta)) {
 			err = o.displace(ctx)
-		case asked:
+		}
+		if err == nil && asked {
 			err = o.relist(ctx)
 		}
 		if err != nil {
@@ -80,26 +76,25 @@ func (o *Owned) Check(ctx context.Context) error {
 	return o.flush(ctx)
 }
 
-// asked reports whether somebody asked for repair since the last call.
+// asked reports whether somebody asked for repair since everything was listed. It looks at each entry once, but for
+// the one that asks: only the list that comes of it takes the reader past that.
 func (o *Owned) asked(ctx context.Context) (bool, error) {
-	const enough = 64 // before which the owner itself wrote, or many asked
-	entries, err := o.store.client.XRevRangeN(ctx, o.name.EventsKey(), "+", "-", enough).Result()
-	if err != nil && !wrongType(err) {
-		return false, fmt.Errorf("looking at the events of %s: %w", o.name, err)
+	const atOnce = 64
+	for {
+		entries, err := o.store.client.XRangeN(ctx, o.name.EventsKey(), "("+o.stored.lastID, "+", atOnce).Result()
+		if err != nil && !wrongType(err) {
+			return false, fmt.Errorf("looking at the events of %s: %w", o.name, err)
+		}
+		for _, entry := range entries {
+			if e, _, err := DecodeEvent(entry); err == nil && e.Relist {
+				return true, nil
+			}
+			o.stored.lastID = entry.ID
+		}
+		if len(entries) < atOnce {
+			return false, nil
+		}
 	}
-	last, asked := o.looked, false
-	for i, entry := range entries {
-		if i == 0 {
-			o.looked = entry.ID
-		}
-		if entry.ID == last {
-			break
-		}
-		if e, _, err := DecodeEvent(entry); err == nil && e.Relist {
-			asked = true
-		}
-	}
-	return asked && last != "", nil
 }
 
 // Beat says for the time to live that the owner lives. It makes no event.
