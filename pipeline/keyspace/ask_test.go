@@ -1,9 +1,12 @@
 package keyspace_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -48,6 +51,35 @@ func TestAFollowerThatIsAskedListsAgain(t *testing.T) {
 	})
 }
 
+func TestWaitingForWhatAnEntryAsksForWaitsForTheList(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{})
+		flush(t, store.Owned(snapshot, "uid"), state{"a": "1", "b": "1"})
+		gated := clientOf(t, client)
+		gate := &gate{}
+		gated.AddHook(gate)
+		f := follow(t, open(t, gated, keyspace.Config{Block: 20 * time.Millisecond}), snapshot)
+		at := meta(t, store, snapshot).Position
+		wait := func(patience time.Duration, id string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			return f.WaitFor(ctx, snapshot, at, id)
+		}
+		gate.close()
+		lose(t, client, snapshot, "b")
+		asked := ask(t, store, snapshot)
+		if err := wait(50*time.Millisecond, asked); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v before anything was listed again", err)
+		}
+		gate.open()
+		must(t, wait(time.Minute, asked))
+		if diff := cmp.Diff(state{"a": "1"}, f.state(snapshot)); diff != "" {
+			t.Errorf("shows after the wait (-want +got):\n%s", diff)
+		}
+		must(t, wait(time.Minute, ask(t, store, snapshot))) // also where the list brings nothing new
+	})
+}
+
 func TestWritersThatAreAskedCompareEveryValue(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		store := open(t, client, keyspace.Config{})
@@ -81,6 +113,61 @@ func TestWritersThatAreAskedCompareEveryValue(t *testing.T) {
 				t.Errorf("%s is at %v, want one write in the same history", name, m.Position)
 			}
 		}
+	})
+}
+
+func TestAnOwnerMissesNoAskHoweverMuchItWrites(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{})
+		owner := store.Owned(snapshot, "uid")
+		flush(t, owner, state{"a": "1", "b": "1"})
+		lose(t, client, snapshot, "b") // as soon as the keyspace was listed, before the first check
+		ask(t, store, snapshot)
+		must(t, owner.Check(t.Context()))
+		expect(t, store, "b", "after the first check")
+
+		lose(t, client, snapshot, "b")
+		ask(t, store, snapshot)
+		for i := range 150 {
+			owner.Set("a", []byte{byte(i)})
+			must(t, owner.Flush(t.Context()))
+		}
+		must(t, owner.Check(t.Context()))
+		expect(t, store, "b", "after many writes")
+		before := meta(t, store, snapshot)
+		must(t, owner.Check(t.Context()))
+		if after := meta(t, store, snapshot); after.Position != before.Position {
+			t.Errorf("went from %s to %s: want nothing to do", before.Position, after.Position)
+		}
+	})
+}
+
+// expect fails unless a key is stored.
+func expect(t *testing.T, store *keyspace.Store, key, when string) {
+	t.Helper()
+	if _, _, err := store.Get(t.Context(), snapshot, key); err != nil {
+		t.Errorf("%s: %s is %v, want it repaired", when, key, err)
+	}
+}
+
+func TestAnOwnerThatFindsAWriteOfItsOwnIsAskedAllTheSame(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		lossyClient, lost := clientOf(t, client), &lossy{}
+		lossyClient.AddHook(lost)
+		owner := open(t, lossyClient, keyspace.Config{}).Owned(snapshot, "uid")
+		store := open(t, client, keyspace.Config{})
+		flush(t, owner, state{"a": "1", "b": "1"})
+		must(t, owner.Check(t.Context()))
+		lost.deaf = true
+		owner.Set("a", []byte("2"))
+		if err := owner.Flush(t.Context()); err == nil {
+			t.Fatal("the answer was not lost") // else this test proves nothing
+		}
+		lost.deaf, lost.gone = false, false
+		lose(t, client, snapshot, "b")
+		ask(t, store, snapshot)
+		must(t, owner.Check(t.Context()))
+		expect(t, store, "b", "after a write whose answer never came")
 	})
 }
 

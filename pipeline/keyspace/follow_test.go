@@ -246,7 +246,7 @@ func TestWaitForReturnsOnceTheStateIsShown(t *testing.T) {
 	defer cancel()
 	at, _ := owner.Position(t.Context())
 	at.Revision++
-	if err := f.WaitFor(ctx, snapshot, at); err == nil {
+	if err := f.WaitFor(ctx, snapshot, at, ""); err == nil {
 		t.Error("did not wait for a revision that was not written")
 	}
 }

@@ -248,5 +248,5 @@ func waitFor(t testing.TB, r *keyspace.Replica[string], name keyspace.Name, p ke
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	return r.WaitFor(ctx, name, p)
+	return r.WaitFor(ctx, name, p, "")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/meshweir/meshweir/pipeline/stream"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
 )
 
@@ -75,8 +76,9 @@ type space[T any] struct {
 	values map[string]item[T]
 	// unreadable holds the keys that exist and were never readable.
 	unreadable map[string]bool
-	// told is the position that OnChange has returned from.
+	// told is the position that OnChange has returned from, and read the id of the last entry that was read for it.
 	told Position
+	read string
 }
 
 type item[T any] struct {
@@ -185,8 +187,8 @@ func (r *Replica[T]) follow(name Name, tails *tailer) *space[T] {
 	return sp
 }
 
-// update makes a step visible, tells it, and wakes those who wait for it. It is
-// called by the tail of the keyspace only.
+// update makes a step visible, tells it, and wakes those who wait for it; u is nil where what was read
+// changed nothing. It is called by the tail of the keyspace only.
 func (r *Replica[T]) update(ctx context.Context, name Name, u *update) {
 	r.mu.RLock()
 	sp := r.spaces[name]
@@ -211,7 +213,7 @@ func (r *Replica[T]) update(ctx context.Context, name Name, u *update) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sp.told = sp.meta.Position
+	sp.told, sp.read = sp.meta.Position, sp.reader.lastID
 	close(r.moved)
 	r.moved = make(chan struct{})
 	select {
@@ -257,12 +259,13 @@ func (r *Replica[T]) value(key string, s sealed) (T, error) {
 	return r.cfg.Decode(key, value)
 }
 
-// WaitFor returns once the state of name that is shown, and told, is at or after p.
-func (r *Replica[T]) WaitFor(ctx context.Context, name Name, p Position) error {
+// WaitFor returns once the state of name that is shown, and told, is at or after p, and contains what the entry with
+// the given id asked for, see [Store.Ask]; "" for none.
+func (r *Replica[T]) WaitFor(ctx context.Context, name Name, p Position, entryID string) error {
 	for {
 		r.mu.RLock()
 		sp, moved, add := r.spaces[name], r.moved, r.add
-		reached := sp != nil && sp.told.Compare(p) >= 0
+		reached := sp != nil && sp.told.Compare(p) >= 0 && stream.CompareIDs(sp.read, entryID) >= 0
 		r.mu.RUnlock()
 		if reached {
 			return nil

@@ -181,9 +181,7 @@ func (t *tail) read() error {
 		if err != nil {
 			return err
 		}
-		if u != nil {
-			t.tell(t.ctx, r.name, u)
-		}
+		t.tell(t.ctx, r.name, u)
 	}
 	return nil
 }
@@ -217,9 +215,7 @@ func (t *tail) check() error {
 		if err != nil {
 			return err
 		}
-		if u != nil {
-			t.tell(t.ctx, r.name, u)
-		}
+		t.tell(t.ctx, r.name, u)
 	}
 	return nil
 }

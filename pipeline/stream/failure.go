@@ -37,6 +37,19 @@ type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
+// Blameless marks an error that says nothing of its message, however often it happens: the message waits, and
+// never goes to the dead letters. Blameless(nil) is nil.
+func Blameless(err error) error {
+	if err == nil {
+		return nil
+	}
+	return blamelessError{err}
+}
+
+type blamelessError struct{ error }
+
+func (e blamelessError) Unwrap() error { return e.error }
+
 // classify returns the class under which a message is to be given up whose given
 // attempt failed with err, or "" when it is to be tried again. That err is not
 // [unavailable] has been seen to.
@@ -58,14 +71,17 @@ func classify(err error, attempt, maxAttempts int) Class {
 }
 
 // unavailable reports whether err says that something the handler stands on is
-// not there for now: its context ended, a connection broke, Redis is not ready.
+// not there for now: its context ended, a connection broke, Redis is not ready, or the handler says so.
 // The message is not to blame, however often this happens.
 func unavailable(err error) bool {
 	var (
-		network net.Error
-		reply   redis.Error
+		blameless blamelessError
+		network   net.Error
+		reply     redis.Error
 	)
 	switch {
+	case errors.As(err, &blameless):
+		return true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, redis.ErrClosed), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):

@@ -134,7 +134,7 @@ func TestWhatIsUnavailableNeverMakesADeadLetter(t *testing.T) {
 	down := []error{
 		context.Canceled, context.DeadlineExceeded, io.EOF, redis.ErrClosed, redis.ErrPoolTimeout,
 		fmt.Errorf("reading: %w", errors.Join(errors.New("a"), context.Canceled)),
-		stream.Permanent(fmt.Errorf("decoding: %w", context.Canceled)),
+		stream.Permanent(fmt.Errorf("decoding: %w", context.Canceled)), stream.Blameless(errors.New("NOPERM")),
 	}
 	client := pipelinetest.Embedded(t)
 	publish(t, client, "s", "a")

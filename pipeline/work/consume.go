@@ -90,23 +90,30 @@ func (w *Worker) handle(msg *message.Message) error {
 	if err != nil {
 		return stream.Permanent(err)
 	}
-	ctx := msg.Context()
-	if err := w.await(ctx, keyspace.Name(event.Keyspace), keyspace.EventPosition(event)); err != nil {
+	ctx, name, ask := msg.Context(), keyspace.Name(event.Keyspace), ""
+	if event.Relist && msg.Metadata.Get(stream.StreamKey) == name.EventsKey() {
+		ask = msg.Metadata.Get(stream.EntryIDKey)
+	}
+	if err := w.await(ctx, name, keyspace.EventPosition(event), ask); err != nil {
 		return err
 	}
-	if err := w.commit(ctx, event.Relist); ctx.Err() != nil {
+	err = w.commit(ctx, event.Relist)
+	switch {
+	case ctx.Err() != nil:
 		return err
+	case event.Relist: // who asked takes the ack for the answer
+		return stream.Blameless(err)
 	}
 	// A pass that failed was logged, and is made again until it succeeds, here or by whoever starts after this
 	// process. The event has nothing to add to that, and is not to blame.
 	return nil
 }
 
-// await waits until the followed state contains an event, or Redis no longer does.
-func (w *Worker) await(ctx context.Context, name keyspace.Name, at keyspace.Position) error {
+// await waits until the followed state contains an event, and what was asked for by the entry ask, or Redis no longer does.
+func (w *Worker) await(ctx context.Context, name keyspace.Name, at keyspace.Position, ask string) error {
 	waiting, cancel := context.WithTimeout(ctx, w.cfg.WaitAtMost)
 	defer cancel()
-	err := w.follows.WaitFor(waiting, name, at)
+	err := w.follows.WaitFor(waiting, name, at, ask)
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}

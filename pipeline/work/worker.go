@@ -43,7 +43,7 @@ type Config struct {
 type Follower interface {
 	Run(ctx context.Context) error
 	Synced() <-chan struct{}
-	WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position) error
+	WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position, entryID string) error
 	Told() keyspace.Vector
 }
 

@@ -27,6 +27,8 @@ type bench struct {
 	store  *keyspace.Store
 	owner  *keyspace.Owned
 	n      int
+	// behind stands before the replica of run; nil for nothing.
+	behind func(work.Follower) work.Follower
 }
 
 func newBench(t *testing.T) *bench {
@@ -64,7 +66,11 @@ func (b *bench) run(pass work.Pass, cfg work.Config) (*work.Worker, *keyspace.Re
 	if cfg.RepairEvery == 0 {
 		cfg.RepairEvery = time.Hour
 	}
-	w, err := work.New(slog.New(slog.DiscardHandler), b.store, work.Clients{Commands: b.client, Blocking: b.client}, replica, pass, cfg)
+	follows := work.Follower(replica)
+	if b.behind != nil {
+		follows = b.behind(replica)
+	}
+	w, err := work.New(slog.New(slog.DiscardHandler), b.store, work.Clients{Commands: b.client, Blocking: b.client}, follows, pass, cfg)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -209,4 +215,72 @@ func TestAPassThatWasAskedForChecksEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually("a pass that checks", func() bool { return checks.Load() == before+1 && b.acked() })
+}
+
+func TestAnAskIsAckedOnceAPassHasSucceeded(t *testing.T) {
+	b := newBench(t)
+	var failing atomic.Bool
+	var failed atomic.Int32
+	b.run(func(context.Context, bool) error {
+		if failing.Load() {
+			failed.Add(1)
+			return errors.New("NOPERM")
+		}
+		return nil
+	}, work.Config{})
+	b.eventually("the event of before to be acked", func() bool { return b.read() && b.acked() })
+	failing.Store(true)
+	if _, err := b.store.Ask(t.Context(), "snapshot/east"); err != nil {
+		t.Fatal(err)
+	}
+	enough := time.Now().Add(3 * time.Second) // in which a message that is to blame runs out of attempts
+	b.eventually("passes that fail", func() bool { return failed.Load() >= 2 && time.Now().After(enough) })
+	if b.acked() {
+		t.Error("acked, and no pass has succeeded")
+	}
+	failing.Store(false)
+	b.eventually("the ask to be acked", b.acked)
+	if n, err := b.client.XLen(t.Context(), keyspace.DeadLettersKey("tester")).Result(); err != nil || n != 0 {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+}
+
+// unhurried is a follower that is behind for a while.
+type unhurried struct {
+	work.Follower
+	behind chan struct{} // closed when it no longer is
+	asked  chan string
+}
+
+func (u unhurried) WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position, entryID string) error {
+	if entryID != "" {
+		u.asked <- entryID
+		<-u.behind
+	}
+	return u.Follower.WaitFor(ctx, name, p, entryID)
+}
+
+func TestAPassThatWasAskedForWaitsForWhatTheFollowerListsAgain(t *testing.T) {
+	b := newBench(t)
+	var checks atomic.Int32
+	slow := unhurried{behind: make(chan struct{}), asked: make(chan string, 10)}
+	b.behind = func(f work.Follower) work.Follower { slow.Follower = f; return slow }
+	b.run(func(_ context.Context, check bool) error {
+		if check {
+			checks.Add(1)
+		}
+		return nil
+	}, work.Config{})
+	b.eventually("the event of before to be acked", func() bool { return b.read() && b.acked() })
+	before := checks.Load()
+	entry, err := b.store.Ask(t.Context(), "snapshot/east")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the follower to be waited for", func() bool { return len(slow.asked) > 0 })
+	if got := <-slow.asked; got != entry || checks.Load() != before {
+		t.Errorf("waited for %s, with %d passes made: want to wait for %s first", got, checks.Load()-before, entry)
+	}
+	close(slow.behind)
+	b.eventually("a pass that checks", func() bool { return checks.Load() > before && b.acked() })
 }

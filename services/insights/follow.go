@@ -98,12 +98,12 @@ func (f *followed) Run(ctx context.Context) error {
 // Synced is closed once everything that existed at the start was listed.
 func (f *followed) Synced() <-chan struct{} { return f.synced }
 
-// WaitFor returns once the state of name that is followed is at or after p.
-func (f *followed) WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position) error {
+// WaitFor returns once the state of name that is followed is at or after p, and contains what an entry asked for.
+func (f *followed) WaitFor(ctx context.Context, name keyspace.Name, p keyspace.Position, entryID string) error {
 	if name.Kind() == appliedKind {
-		return f.reports.WaitFor(ctx, name, p)
+		return f.reports.WaitFor(ctx, name, p, entryID)
 	}
-	return f.sources.WaitFor(ctx, name, p)
+	return f.sources.WaitFor(ctx, name, p, entryID)
 }
 
 // Told returns the positions up to which the service has heard of what its checks read.
