@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,14 +47,37 @@ func (t *taking) spaces(ctx context.Context) error {
 			return k.note(beatKey, beat.Err())
 		}
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = t.readAgain(ctx, metas)
 	}
 	for i := range t.survey.Keyspaces {
-		k := &t.survey.Keyspaces[i]
-		k.takeInputs(metas)
+		t.survey.Keyspaces[i].takeInputs(metas)
 	}
-	return nil
+	return err
+}
+
+// readAgain reads those metas again that are older than what something was computed from: they were read before that
+// was written. What is older even now has lost its history.
+func (t *taking) readAgain(ctx context.Context, metas map[keyspace.Name]keyspace.Meta) error {
+	older := map[keyspace.Name]bool{}
+	for _, m := range metas {
+		for name, at := range m.Inputs {
+			if metas[name].Compare(at) < 0 {
+				older[name] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(older))
+	return t.pipelined(ctx, len(names), func(p redis.Pipeliner, i int) func() error {
+		meta := keyspace.QueueMeta(ctx, p, names[i])
+		return func() error {
+			m, err := meta()
+			if err == nil {
+				metas[names[i]] = m
+			}
+			return new(Keyspace).note(names[i].MetaKey(), err) // of what the directory lists, trouble is noted already
+		}
+	})
 }
 
 func (k *Keyspace) takeMeta(m keyspace.Meta) {
@@ -94,7 +118,7 @@ func newBeat(info []byte, until time.Time) *Beat {
 	return &Beat{Info: info, Until: until}
 }
 
-// takeInputs compares what was computed from with what there is. An input that the directory does not list is lost.
+// takeInputs compares what was computed from with what there is.
 func (k *Keyspace) takeInputs(metas map[keyspace.Name]keyspace.Meta) {
 	for i := range k.Inputs {
 		in := &k.Inputs[i]

@@ -1,10 +1,13 @@
 package survey_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,6 +197,56 @@ func TestInputsTellHowFarADerivedKeyspaceIsBehind(t *testing.T) {
 			s.Errorf("got %+v, want west to be lost", got[1])
 		}
 	})
+}
+
+// meanwhile is a hook that does something before the pipeline that asks for a key.
+type meanwhile struct {
+	key  string
+	once sync.Once
+	do   func()
+}
+
+func (*meanwhile) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (m *meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return slices.Contains(c.Args(), any(m.key)) }) {
+			m.once.Do(m.do)
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestAnInputThatWasReadBeforeItsOutputWasWrittenIsNotLost(t *testing.T) {
+	server, err := redisconn.StartEmbedded(slog.New(slog.DiscardHandler), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	s, others := open(t, server.URL()), open(t, server.URL())
+	const late = keyspace.Name("view/fleet")
+	owner, derived := others.write(east, 1), others.store.Derived(late)
+	derived.Complete()
+	made := func() {
+		at, err := others.store.Meta(t.Context(), east)
+		others.must(err)
+		derived.Set("a", []byte(at.Position.String()))
+		others.must(derived.Flush(t.Context(), keyspace.Vector{east: at.Position}))
+	}
+	made()
+	for i := range 200 { // so that one pipeline does not ask for both
+		s.must(s.conn.Client.SAdd(t.Context(), keyspace.DirectoryKey, fmt.Sprintf("status/%d", i)).Err())
+	}
+	s.conn.Client.AddHook(&meanwhile{key: late.MetaKey(), do: func() {
+		owner.Set("more", []byte("1"))
+		others.must(owner.Flush(t.Context()))
+		made()
+	}})
+	got := s.of(s.take(survey.Options{}), late)
+	if len(got.Inputs) != 1 || got.Inputs[0].Revision != 2 || got.Inputs[0].Lost || got.Inputs[0].Behind != 0 {
+		t.Errorf("got %+v, want it made from revision 2, and nothing lost", got.Inputs)
+	}
 }
 
 func TestSizesAreThoseOfTheBuckets(t *testing.T) {
