@@ -70,14 +70,18 @@ func (p *plant) cli(code int, args ...string) (stdout, stderr string) {
 // serve runs a service on the keyspace, until the test ends.
 func (p *plant) serve(group string) {
 	p.Helper()
+	p.serveWith(group, func(_ context.Context, check bool) error { p.checks <- check; return nil })
+}
+
+func (p *plant) serveWith(group string, pass work.Pass) {
+	p.Helper()
 	replica, err := keyspace.NewReplica(p.store, keyspace.ReplicaConfig[string]{
 		Kinds: []string{"snapshot"}, Decode: func(_ string, value []byte) (string, error) { return string(value), nil },
 	})
 	if err != nil {
 		p.Fatal(err)
 	}
-	worker, err := work.New(slog.New(slog.DiscardHandler), p.store, work.Clients{Commands: p.client, Blocking: p.client}, replica,
-		func(_ context.Context, check bool) error { p.checks <- check; return nil },
+	worker, err := work.New(slog.New(slog.DiscardHandler), p.store, work.Clients{Commands: p.client, Blocking: p.client}, replica, pass,
 		work.Config{Group: group, Kinds: []string{"snapshot"}, RepairEvery: time.Hour})
 	if err != nil {
 		p.Fatal(err)
@@ -127,6 +131,38 @@ func TestRepairWaitsUntilTheServicesHaveCompared(t *testing.T) {
 		default:
 			t.Fatal("the command ended, and nothing was compared")
 		}
+	}
+}
+
+func TestRepairOfADerivedKeyspaceReachesItsWriter(t *testing.T) {
+	p := newPlant(t)
+	output := p.store.Derived("output/east")
+	output.Set("a", []byte("right"))
+	output.Complete()
+	p.serveWith("translator", func(ctx context.Context, check bool) error {
+		meta, err := p.store.Meta(ctx, "snapshot/east")
+		if err == nil && check {
+			err = output.Check(ctx, keyspace.Vector{"snapshot/east": meta.Position})
+		}
+		return err
+	})
+	bucket := func() (key string) {
+		for b := range 64 {
+			if key = keyspace.Name("output/east").BucketKey(b); p.client.HExists(t.Context(), key, "a").Val() {
+				return key
+			}
+		}
+		return ""
+	}
+	p.eventually("an output", func() bool { return bucket() != "" })
+	if err := p.client.HDel(t.Context(), bucket(), "a").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := p.cli(0, "pipeline", "repair", "output/east"); !strings.Contains(out, "1 → 2") || !strings.Contains(out, "translator") {
+		t.Errorf("got\n%s", out)
+	}
+	if bucket() == "" {
+		t.Error("what was lost is not repaired")
 	}
 }
 

@@ -42,13 +42,14 @@ func (o *operator) pipelineRepair() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "repair KEYSPACE|CLUSTER... | --all", Short: "Ask the services to compare everything now, and to repair what differs",
 		ValidArgsFunction: o.completeKeyspaces,
-		Long: `Asks all who follow the keyspaces to read them again as a whole, and the services that work on them to compare all that they write,
-and waits until they have. They do so by themselves twice a minute, for what revisions tell of; a value that somebody changed
+		Long: `Asks all who follow the keyspaces, and those that they are made from, to read them again as a whole, and the services that work
+on them to compare all that they write, and waits until they have. They do so by themselves twice a minute, for what revisions tell of; a value that somebody changed
 in Redis behind their backs is found only when it is asked for. It changes nothing where nothing is wrong.
 
 Agents and dashboards follow without a consumer group, so that nobody can tell when they are done: within seconds, where they run.
 Exit code 1 when a service has not compared it within --timeout, or when something stays behind its inputs.`,
 		Example: `  meshweir pipeline repair east                # snapshot/east, output/east and all others of east
+  meshweir pipeline repair output/east         # and the snapshots that it is made from
   meshweir pipeline repair snapshot/east
   meshweir pipeline repair --all -o json`,
 		Run: o.run(func(ctx context.Context, s session, args []string) error {
@@ -70,13 +71,17 @@ Exit code 1 when a service has not compared it within --timeout, or when somethi
 
 // repair asks, waits until every group has acked what asked it, and looks at what came of it.
 func (s session) repair(ctx context.Context, args []string, wait bool) ([]*asked, error) {
-	before, err := s.look(ctx, args, false)
+	before, err := s.look(ctx, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := withInputs(before.Keyspaces, args)
 	if err != nil {
 		return nil, err
 	}
 	asks := []*asked{}
 	groups := map[keyspace.Name][]string{}
-	for _, k := range before.Keyspaces {
+	for _, k := range chosen {
 		if !k.Exists {
 			fmt.Fprintf(s.notes, "%s holds nothing, and only its writer can mend that.\n", k.Name)
 			continue
@@ -107,7 +112,39 @@ func (s session) repair(ctx context.Context, args []string, wait bool) ([]*asked
 	}
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // what came of it is worth more than the time
 	defer cancel()
-	return asks, s.outcome(late, args, asks)
+	return asks, s.outcome(late, asks)
+}
+
+// withInputs returns the keyspaces that the arguments ask for and all that those are made from, because who writes a keyspace works
+// on its inputs. Each comes before its inputs: who is asked by one of those looks whether what it writes was asked for too.
+func withInputs(spaces []survey.Keyspace, args []string) ([]survey.Keyspace, error) {
+	names, byName := make([]keyspace.Name, len(spaces)), map[keyspace.Name]survey.Keyspace{}
+	for i, k := range spaces {
+		names[i], byName[k.Name] = k.Name, k
+	}
+	chosen, err := selected(names, args)
+	if err != nil {
+		return nil, err
+	}
+	var inputsFirst []survey.Keyspace
+	seen := map[keyspace.Name]bool{}
+	var visit func(keyspace.Name)
+	visit = func(name keyspace.Name) {
+		k, listed := byName[name]
+		if seen[name] || !listed {
+			return
+		}
+		seen[name] = true
+		for _, in := range k.Inputs {
+			visit(in.Name)
+		}
+		inputsFirst = append(inputsFirst, k)
+	}
+	for _, name := range chosen {
+		visit(name)
+	}
+	slices.Reverse(inputsFirst)
+	return inputsFirst, nil
 }
 
 // await waits until a group has acked the entry. It reports false when ctx ends first.
@@ -135,8 +172,8 @@ func (s session) await(ctx context.Context, a *asked, group string) bool {
 }
 
 // outcome looks at what the keyspaces became.
-func (s session) outcome(ctx context.Context, args []string, asks []*asked) error {
-	after, err := s.look(ctx, args, false)
+func (s session) outcome(ctx context.Context, asks []*asked) error {
+	after, err := s.look(ctx, nil, false)
 	if err != nil {
 		return err
 	}
