@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -35,7 +36,7 @@ func diffCommand(code *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "diff [CLUSTER [OBJECT]]", Short: "Compare what clusters should have with what they have", Args: cobra.MaximumNArgs(2),
 		Long: `Compares, for each object of Meshweir's, what should stand in a cluster (output), what its agent made of it (applied) and what
-stands there (snapshot), for one cluster or for all. An OBJECT, by its key as the table shows it, is printed as a unified
+stands there (snapshot), for one cluster or for all of the fleet. An OBJECT, by its key as the table shows it, is printed as a unified
 diff of YAML: what stands, and how it would become what should.
 
   missing   it should stand and does not
@@ -72,15 +73,19 @@ The exit code is 0 when everything stands as it should, 1 when not, and 2 when t
 func diff(ctx context.Context, s session, args []string, format string) (differs bool, err error) {
 	clusters := args[:min(len(args), 1)]
 	if len(clusters) == 0 {
-		if clusters, err = clusterNames(ctx, s.store); err != nil {
+		if clusters, err = memberNames(ctx, s.store); err != nil {
 			return false, err
 		}
 	}
-	var all []clusterDiff
+	all := []clusterDiff{}
+	var unknown []error // one cluster that cannot be compared hides no other
 	for _, name := range clusters {
 		d, err := diffOf(ctx, s.store, name)
 		if err != nil {
-			return false, err
+			if unknown = append(unknown, err); ctx.Err() != nil {
+				break
+			}
+			continue
 		}
 		if len(args) == 2 {
 			return printUnified(s.out, d, args[1])
@@ -89,7 +94,7 @@ func diff(ctx context.Context, s session, args []string, format string) (differs
 		differs = differs || len(d.Objects) > 0
 		all = append(all, d)
 	}
-	return differs, printDiffs(s.out, s.notes, all, format)
+	return differs, errors.Join(append(unknown, printDiffs(s.out, s.notes, all, format))...)
 }
 
 // diffOf compares all objects of a cluster.

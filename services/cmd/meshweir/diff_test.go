@@ -57,3 +57,16 @@ func TestDiffsExitCodeSaysWhetherEverythingStandsAsItShould(t *testing.T) {
 		r.meshweir(2, args...)
 	}
 }
+
+func TestDiffOfTheFleetHasNoDeregisteredClusterAndOneThatIsUnknownHidesNoOther(t *testing.T) {
+	r := newRedisWithFleet(t)
+	r.desire("a", "b")
+	r.meshweir(0, "cluster", "deregister", "west")
+	if out, notes := r.meshweir(1, "diff"); !strings.Contains(out, cartKey) || strings.Contains(notes, "west") {
+		t.Errorf("with west deregistered: got %q and %q, want what differs in east", out, notes)
+	}
+	r.meshweir(0, "cluster", "register", "aaa") // before east, and nobody has seen it
+	if out, notes := r.meshweir(2, "diff"); !strings.Contains(out, cartKey) || !strings.Contains(notes, `"aaa"`) {
+		t.Errorf("with a cluster that was never seen: got %q and %q, want what differs in east, and a word of aaa", out, notes)
+	}
+}

@@ -192,21 +192,32 @@ func readMembers(ctx context.Context, store *keyspace.Store) (map[string]interna
 	return members, err
 }
 
-// clusterNames returns the names of the clusters that are registered or have published anything: what can be told at once.
+// clusterNames returns the names of the clusters that have an entry in the registry or have published anything: what can be told at once.
 func clusterNames(ctx context.Context, store *keyspace.Store) ([]string, error) {
-	found := map[string]bool{}
+	known, err := knownClusters(ctx, store)
+	return slices.Sorted(maps.Keys(known)), err
+}
+
+// memberNames returns those of the clusterNames that are not deregistered.
+func memberNames(ctx context.Context, store *keyspace.Store) ([]string, error) {
+	known, err := knownClusters(ctx, store)
+	maps.DeleteFunc(known, func(_ string, m internalv1.Membership) bool { return m.State == internalv1.Deregistered })
+	return slices.Sorted(maps.Keys(known)), err
+}
+
+// knownClusters returns what the registry says of each cluster that it has or that has published anything.
+func knownClusters(ctx context.Context, store *keyspace.Store) (map[string]internalv1.Membership, error) {
+	known := map[string]internalv1.Membership{}
 	spaces, err := store.Names(ctx, snapshotKind)
+	if err != nil {
+		return known, err
+	}
 	for _, name := range spaces {
-		found[name.Instance()] = true
+		known[name.Instance()] = internalv1.Membership{}
 	}
-	if err == nil {
-		var members map[string]internalv1.Membership
-		members, err = readMembers(ctx, store)
-		for name := range members {
-			found[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(found)), err
+	members, err := readMembers(ctx, store)
+	maps.Copy(known, members)
+	return known, err
 }
 
 func decodeJSON[T any](_ string, value []byte) (T, error) {
