@@ -35,7 +35,11 @@ func (r *reader) claim(ready []*cursor, room int) {
 	}
 }
 
-// claimRound searches each stream once and queues what it finds.
+// nothingPending is the id behind which no entry can be pending.
+const nothingPending = "18446744073709551615-0"
+
+// claimRound searches each stream once and queues what it finds. It also asks for what is pending for us behind every id: that is
+// nothing, but unlike a read that waits in vain, and a search that finds nothing, it tells a Redis before 7.2 that we live.
 func (r *reader) claimRound(ctx context.Context, searching []*cursor, count int64) (claimed int, err error) {
 	cmds := make([]*redis.XAutoClaimCmd, len(searching))
 	pipe := r.s.client.Pipeline()
@@ -43,6 +47,9 @@ func (r *reader) claimRound(ctx context.Context, searching []*cursor, count int6
 		cmds[i] = pipe.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 			Stream: c.stream, Group: r.s.cfg.Group, Consumer: r.s.consumer,
 			MinIdle: r.s.cfg.ClaimIdle, Start: c.claim, Count: count,
+		})
+		pipe.XReadGroup(ctx, &redis.XReadGroupArgs{
+			Group: r.s.cfg.Group, Consumer: r.s.consumer, Streams: []string{c.stream, nothingPending}, Count: 1, Block: -1,
 		})
 	}
 	pipe.Exec(ctx) //nolint:errcheck // each command is looked at

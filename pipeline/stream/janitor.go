@@ -157,8 +157,8 @@ func trimBefore(now time.Time, needed []string, cfg JanitorConfig) string {
 // at rest, with nothing undelivered and nothing pending. To get an entry then, a
 // consumer needs one to be added first, and that makes the transaction fail. A
 // group that is never at rest when the janitor looks keeps its dead consumers,
-// which do no harm. A consumer that was merely quiet, which Redis before 7.2
-// cannot tell from a dead one, comes back with the next entry that it is given.
+// which do no harm. A consumer that was merely cut off comes back with the next
+// entry that it is given.
 func (j *Janitor) removeConsumers(ctx context.Context, stream, group string) error {
 	err := j.client.Watch(ctx, func(tx *redis.Tx) error {
 		idle, err := j.idleConsumers(ctx, tx, stream, group)

@@ -307,3 +307,16 @@ func TestServesMoreStreamsThanOneReadTakes(t *testing.T) {
 		}
 	})
 }
+
+func TestAQuietConsumerIsSeenToLive(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		messages := subscribe(t, newSubscriber(t, client, fast("g")), "s")
+		publish(t, client, "s", "a")
+		next(t, messages).Ack()
+		time.Sleep(2 * time.Second) // long enough to be told from what takes its time on a busy machine
+		consumers, err := client.XInfoConsumers(t.Context(), "s", "g").Result()
+		if err != nil || len(consumers) != 1 || consumers[0].Idle > time.Second {
+			t.Errorf("got %+v, %v, want one that asked for entries within the last second", consumers, err)
+		}
+	})
+}
