@@ -37,6 +37,8 @@ type Server struct {
 	Clients int64 `json:"clients"`
 	// CommandsPerSecond is how many commands it runs at present.
 	CommandsPerSecond int64 `json:"commandsPerSecond"`
+	// Silent says that this user may not ask it: nothing else is known.
+	Silent bool `json:"silent,omitempty"`
 	// Findings are what it should do otherwise.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -89,7 +91,7 @@ func askServer(ctx context.Context, client redis.Cmdable, user string, mode Mode
 	text, err := client.Info(ctx).Result()
 	switch {
 	case redis.IsPermissionError(err):
-		return Server{Findings: []Finding{{
+		return Server{Silent: true, Findings: []Finding{{
 			Severity: Warning, What: "the user may not run INFO", Why: "so nobody can tell whether the server's version and settings will do",
 			Mend: "allow it: +info",
 		}}}, nil

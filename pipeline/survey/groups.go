@@ -9,6 +9,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/stream"
+	"github.com/meshweir/meshweir/schemas/events"
 )
 
 // lookAhead is how many unread entries are read to find an event among them.
@@ -70,26 +71,36 @@ func (t *taking) takeConsumers(g *Group, consumers []redis.XInfoConsumer) {
 
 // takeUnread counts what the group has not been given, by the first event among it.
 func (g *Group) takeUnread(k *Keyspace, entries []redis.XMessage) {
-	for i, entry := range entries {
-		if i == 0 {
-			g.UnreadAt, g.Lag = stream.TimeOf(entry.ID).UTC(), -1
-		}
-		e, _, err := keyspace.DecodeEvent(entry)
-		if err != nil || e.Keyspace != string(k.Name) {
-			continue
-		}
-		if e.Relist { // asks for repair, and is no write
-			g.Lag = 0
-			continue
-		}
-		switch {
-		case e.Epoch != k.Epoch:
-			g.Lag = int64(k.Revision) //nolint:gosec // G115: a count of writes
-		case e.Revision > k.Revision: // written since meta was read
-			g.Lag = 0
-		default:
-			g.Lag = int64(k.Revision-e.Revision) + 1 //nolint:gosec // G115: a count of writes
-		}
+	if len(entries) == 0 {
 		return
+	}
+	g.UnreadAt, g.Lag = stream.TimeOf(entries[0].ID).UTC(), -1
+	var writes int64
+	for _, entry := range entries {
+		e, _, err := keyspace.DecodeEvent(entry)
+		switch {
+		case err != nil || e.Keyspace != string(k.Name):
+		case e.Relist: // asks for repair, and is no write
+			g.Lag = max(g.Lag, 0)
+		default:
+			if writes++; writes == 1 {
+				g.Lag = k.since(e)
+			}
+		}
+	}
+	if len(entries) < lookAhead { // these are all: an old event that was replayed tells of no more than that
+		g.Lag = min(g.Lag, writes)
+	}
+}
+
+// since is the number of revisions from that of an event on.
+func (k *Keyspace) since(e events.Changed) int64 {
+	switch {
+	case e.Epoch != k.Epoch:
+		return int64(k.Revision) //nolint:gosec // G115: a count of writes
+	case e.Revision > k.Revision: // written since meta was read
+		return 0
+	default:
+		return int64(k.Revision-e.Revision) + 1 //nolint:gosec // G115: a count of writes
 	}
 }

@@ -155,6 +155,19 @@ func TestLagIsCountedInRevisions(t *testing.T) {
 	})
 }
 
+func TestAnOldEventThatWasReplayedIsNoLagOfAllSinceThen(t *testing.T) {
+	each(t, func(s site) {
+		s.write(east, 8)
+		first, err := s.conn.Client.XRangeN(s.Context(), east.EventsKey(), "-", "+", 1).Result()
+		s.must(err)
+		s.read(east, "translator", "one", 8, 8)
+		s.must(s.conn.Client.XAdd(s.Context(), &redis.XAddArgs{Stream: east.EventsKey(), Values: first[0].Values}).Err())
+		if g := s.of(s.take(survey.Options{}), east).Stream.Groups[0]; g.Lag != 1 || g.UnreadAt.IsZero() {
+			s.Errorf("got %+v, want one event to read", g)
+		}
+	})
+}
+
 func TestLagIsThePresentEpochForAGroupThatIsInAnEarlierOne(t *testing.T) {
 	each(t, func(s site) {
 		s.write(east, 2)

@@ -90,7 +90,7 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 		active[group] = time.Time{}
 	}
 	// The embedded Redis does not keep when a consumer last asked for anything: there, who is in the group counts as there.
-	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return s.Version == "" })
+	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return s.Version == "" && !s.Silent })
 	for _, k := range look.Keyspaces {
 		for _, g := range k.Stream.Groups {
 			active[g.Name] = maxTime(active[g.Name], time.Time{})
@@ -193,14 +193,18 @@ func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, n
 func judgeGroup(k survey.Keyspace, g survey.Group, now time.Time) verdict {
 	v := verdict{Level: levelOK, Of: "stream", Name: string(k.Name) + " → " + g.Name, Says: "keeps up"}
 	waits, holds := since(now, g.UnreadAt), since(now, g.PendingAt)
+	behind := fmt.Sprintf("%d revisions behind", g.Lag)
+	if g.Lag < 0 {
+		behind = "has entries to read that are no events"
+	}
 	switch {
 	case waits > slowAfter:
-		v.Says, v.Mend = fmt.Sprintf("%d revisions behind, the oldest for %s", g.Lag, duration.HumanDuration(waits)), "see that "+g.Name+" runs, and its log"
+		v.Says, v.Mend = fmt.Sprintf("%s, the oldest for %s", behind, duration.HumanDuration(waits)), "see that "+g.Name+" runs, and its log"
 	case holds > slowAfter:
 		v.Says = fmt.Sprintf("holds %d entries, the oldest for %s, delivered %d times", g.Pending, duration.HumanDuration(holds), g.Attempts)
 		v.Mend = "see the log of " + g.Name + " for what holds it up"
 	case g.Lag != 0 || g.Pending > 0:
-		v.Says = fmt.Sprintf("%d revisions behind, %d in hand", max(g.Lag, 0), g.Pending)
+		v.Says = fmt.Sprintf("%s, %d in hand", behind, g.Pending)
 	}
 	switch longest := max(waits, holds); {
 	case longest > stuckAfter:

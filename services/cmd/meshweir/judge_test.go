@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,5 +91,28 @@ func TestCheckPassesOnWhatAServerShouldDoOtherwise(t *testing.T) {
 	if len(got) != 3 || got[0].Level != levelOK || got[0].Says != "Redis 7.2, standalone, master, 5.0 MiB used of 1.0 GiB, noeviction" ||
 		got[1].Level != levelWarn || got[2].Level != levelFail || got[2].Name != "control b:1" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCheckTrustsAConsumerWhoseTimesAreNotKeptAndNoOther(t *testing.T) {
+	now := time.Now()
+	dead := survey.Keyspace{Name: "output/east", Exists: true, Complete: true, Stream: survey.Stream{Groups: []survey.Group{{
+		Name: "translator", Consumers: []survey.Consumer{{Name: "one", ActiveAt: now.Add(-time.Hour)}},
+	}}}}
+	for want, server := range map[level]redisconn.Server{levelOK: {Mode: "embedded"}, levelFail: {Silent: true}} {
+		look := survey.Survey{At: now, Keyspaces: []survey.Keyspace{dead}, Servers: []redisconn.Server{server}}
+		if got := judgeServices(look, nil); len(got) != 1 || got[0].Level != want {
+			t.Errorf("%+v: got %+v, want %s", server, got, want)
+		}
+	}
+}
+
+func TestWhatIsNoEventIsCountedInNoRevisions(t *testing.T) {
+	now := time.Now()
+	for _, waits := range []time.Duration{time.Second, time.Minute} {
+		got := judgeGroup(survey.Keyspace{Name: "output/east"}, survey.Group{Name: "ui", Lag: -1, UnreadAt: now.Add(-waits)}, now)
+		if !strings.Contains(got.Says, "no events") || strings.Contains(got.Says, "revisions") {
+			t.Errorf("after %s: got %q", waits, got.Says)
+		}
 	}
 }
