@@ -38,10 +38,7 @@ type letter struct {
 	from *stream.DeadLetters
 }
 
-func (l letter) id() string { return l.of() + "/" + l.ID }
-
-// of is the group in whose dead letters it lies.
-func (l letter) of() string { return l.Group }
+func (l letter) id() string { return l.Group + "/" + l.ID }
 
 // anyClass stands for all classes.
 const anyClass = "any"
@@ -122,10 +119,10 @@ func piles(letters []letter) []*pile {
 	byReason := map[string]*pile{}
 	for _, l := range letters {
 		first, _, _ := strings.Cut(l.Error, "\n")
-		reason := l.of() + "\x00" + string(l.Class) + "\x00" + varying.ReplaceAllString(first, "#")
+		reason := l.Group + "\x00" + string(l.Class) + "\x00" + varying.ReplaceAllString(first, "#")
 		p := byReason[reason]
 		if p == nil {
-			p = &pile{Group: l.of(), Class: l.Class, Error: first, FirstAt: l.At.UTC(), LastAt: l.At.UTC()}
+			p = &pile{Group: l.Group, Class: l.Class, Error: first, FirstAt: l.At.UTC(), LastAt: l.At.UTC()}
 			byReason[reason] = p
 		}
 		p.Count++
@@ -189,29 +186,38 @@ func short(text string, most int) string {
 	return text
 }
 
-// named returns the dead letters that ids name: "group/entry", or the entry alone.
+// named returns the dead letters that ids name: "group/entry", or the entry alone where one group has it.
 func named(letters []letter, ids []string) ([]letter, error) {
 	var found []letter
 	for _, id := range ids {
-		i := slices.IndexFunc(letters, func(l letter) bool { return l.id() == id || l.ID == id })
-		if i < 0 {
-			return nil, fmt.Errorf("there is no dead letter %q (any more); `meshweir pipeline dead-letters ls` lists them", id)
+		var meant []letter
+		var names []string
+		for _, l := range letters {
+			if l.id() == id || l.ID == id {
+				meant, names = append(meant, l), append(names, l.id())
+			}
 		}
-		found = append(found, letters[i])
+		switch len(meant) {
+		case 0:
+			return nil, fmt.Errorf("there is no dead letter %q (any more); `meshweir pipeline dead-letters ls` lists them", id)
+		case 1:
+			found = append(found, meant[0])
+		default:
+			return nil, process.UsageError{Err: fmt.Errorf("%q is the id of several dead letters: give one of %s", id, list(names))}
+		}
 	}
 	return found, nil
 }
 
 // completeLetters offers the ids of dead letters.
-func (o *operator) completeLetters(cmd *cobra.Command, _ []string, _ string) (offers []string, _ cobra.ShellCompDirective) {
-	_ = o.with(cmd, func(ctx context.Context, s session) error { // without Redis there is nothing to offer
+func (o *operator) completeLetters(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return o.offer(cmd, func(ctx context.Context, s session) (offers []string, err error) {
 		letters, err := s.letters(ctx, letterFilter{})
 		for _, l := range letters {
 			offers = append(offers, l.id())
 		}
-		return err
-	})
-	return offers, cobra.ShellCompDirectiveNoFileComp
+		return offers, err
+	}), cobra.ShellCompDirectiveNoFileComp
 }
 
 // document is a dead letter as `dead-letters show` prints it.

@@ -119,15 +119,24 @@ func mendRedis(err error) string {
 }
 
 // complete offers the names of the clusters.
-func (o *operator) complete(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if len(args) == 0 && process.SetFromEnvironment(o.flags, os.LookupEnv) == nil {
-		o.timeout = time.Second
-		cmd.SetErr(io.Discard)                                             // the shell is at its prompt
-		_ = o.with(cmd, func(ctx context.Context, s session) (err error) { // without Redis there is nothing to offer
-			names, err = clusterNames(ctx, s.store)
-			return err
-		})
+func (o *operator) complete(cmd *cobra.Command, args []string, _ string) (offers []string, _ cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		offers = o.offer(cmd, func(ctx context.Context, s session) ([]string, error) { return clusterNames(ctx, s.store) })
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return offers, cobra.ShellCompDirectiveNoFileComp
+}
+
+// offer returns what read finds in Redis for the shell, which is at its prompt: within a second, without a word, and nothing where
+// Redis is not reached.
+func (o *operator) offer(cmd *cobra.Command, read func(context.Context, session) ([]string, error)) (offers []string) {
+	if process.SetFromEnvironment(o.flags, os.LookupEnv) != nil {
+		return nil
+	}
+	o.timeout = time.Second
+	cmd.SetErr(io.Discard)
+	_ = o.with(cmd, func(ctx context.Context, s session) (err error) {
+		offers, err = read(ctx, s)
+		return err
+	})
+	return offers
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -23,17 +22,14 @@ func pipelineCommand(code *int) *cobra.Command {
 }
 
 // completeKeyspaces offers the names of keyspaces, and of clusters.
-func (o *operator) completeKeyspaces(cmd *cobra.Command, _ []string, _ string) (offers []string, _ cobra.ShellCompDirective) {
-	if process.SetFromEnvironment(o.flags, os.LookupEnv) == nil {
-		_ = o.with(cmd, func(ctx context.Context, s session) error { // without Redis there is nothing to offer
-			names, err := s.store.Names(ctx)
-			for _, name := range names {
-				offers = append(offers, string(name))
-			}
-			return err
-		})
-	}
-	return offers, cobra.ShellCompDirectiveNoFileComp
+func (o *operator) completeKeyspaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return o.offer(cmd, func(ctx context.Context, s session) (offers []string, err error) {
+		names, err := s.store.Names(ctx)
+		for _, name := range names {
+			offers = append(offers, string(name))
+		}
+		return offers, err
+	}), cobra.ShellCompDirectiveNoFileComp
 }
 
 // selected returns those of the names that the arguments ask for: a keyspace, "kind/*", or an instance, which is a cluster most

@@ -16,6 +16,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/pipeline/stream"
 	"github.com/meshweir/meshweir/pipeline/work"
 )
 
@@ -233,6 +234,44 @@ func TestDeadLettersAreGroupedShownReplayedAndDropped(t *testing.T) {
 	}
 	p.cli(1, "pipeline", "dead-letters", "show", found[0].IDs[0])
 	p.cli(2, "pipeline", "dead-letters", "ls", "--group", "nobody")
+}
+
+func TestAnEntryThatTwoGroupsGaveUpOnIsNamedWithItsGroup(t *testing.T) {
+	letters := []letter{
+		{DeadLetter: stream.DeadLetter{ID: "1764-0", Group: "translator"}},
+		{DeadLetter: stream.DeadLetter{ID: "1764-0", Group: "ui"}},
+		{DeadLetter: stream.DeadLetter{ID: "1765-0", Group: "ui"}},
+	}
+	if got, err := named(letters, []string{"ui/1764-0", "1765-0"}); err != nil || len(got) != 2 || got[0].id() != "ui/1764-0" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := named(letters, []string{"1764-0"}); err == nil || !strings.Contains(err.Error(), "translator/1764-0, ui/1764-0") {
+		t.Errorf("got %v, %v, want an error that names both", got, err)
+	}
+}
+
+func TestCompletionAsksTheRedisOfTheEnvironmentAndWaitsASecondAtMost(t *testing.T) {
+	p := newPlant(t)
+	p.serve("translator")
+	if err := p.client.XAdd(t.Context(), &redis.XAddArgs{Stream: keyspace.DeadLettersKey("translator"), Values: []string{"what", "ever"}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MESHWEIR_REDIS_CONTROL", p.url)
+	commands := map[string]string{"diff": "east\n", "pipeline status": "snapshot/east\n", "pipeline dead-letters show": "translator/"}
+	for command, want := range commands {
+		if out, _ := cli(t, 0, append(append([]string{"__complete"}, strings.Fields(command)...), "")...); !strings.Contains(out, want) {
+			t.Errorf("%s: got %q, want %q", command, out, want)
+		}
+	}
+	p.server.Pause()
+	defer p.server.Continue()
+	for command := range commands {
+		begin := time.Now()
+		out, notes := cli(t, 0, append(append([]string{"__complete"}, strings.Fields(command)...), "")...)
+		if took := time.Since(begin); took > 4*time.Second || strings.Contains(out+notes, "snapshot/") || strings.Contains(notes, "level=") {
+			t.Errorf("%s, of a Redis that hangs: after %s got %q and %q", command, took, out, notes)
+		}
+	}
 }
 
 // lines collects what a command prints while it runs.
