@@ -224,6 +224,9 @@ func (e *Engine) say(id string) (insight.Insight, bool) {
 	}
 	why := e.doubt(c, id, cluster)
 	if why == "" {
+		if !e.Fleet.State(cluster).Expected() { // one that is registered again is another one
+			delete(e.remembered, id)
+		}
 		return insight.Insight{}, false
 	}
 	said, ok := e.says[id]

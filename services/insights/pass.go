@@ -275,6 +275,12 @@ func (s *Insights) refresh(ctx context.Context) error {
 
 func (s *Insights) write(ctx context.Context, name keyspace.Name, check bool) error {
 	t := s.targets[name]
+	if name != FleetName && !s.engine.Fleet.State(name.Instance()).Expected() {
+		meta, err := s.store.Meta(ctx, name)
+		if err != nil || !meta.Exists() { // it was dropped: what is written now would stay for ever
+			return err
+		}
+	}
 	write := t.derived.Flush
 	switch {
 	case check:

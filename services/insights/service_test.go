@@ -333,6 +333,39 @@ func TestWhatIsSaidOfAClusterStaysWhileItIsMissingAndGoesWhenItIsDeregistered(t 
 	})
 }
 
+// What `meshweir cluster deregister` does, while the service works: the entry in the registry first, then all that is known.
+func TestWhatDeregisterTakesAwayClosesAndIsNotMadeAgain(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		b := newBed(t, client, "east", "west")
+		b.settings.SilentAfter = 200 * time.Millisecond
+		b.repair = 200 * time.Millisecond
+		b.start("a")
+		b.start("b")
+		for range 3 {
+			b.publish("west", virtualService("web", "gone"))
+			b.await(missing("west", "web", "gone"))
+			if err := client.Del(t.Context(), keyspace.Name("snapshot/west").BeatKey()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			b.await(missing("west", "web", "gone"), "HLT0113/west")
+			b.member("west", internalv1.Deregistered)
+			for _, kind := range []string{"snapshot", "applied", insights.Kind} {
+				if err := b.store.Drop(t.Context(), keyspace.Name(kind+"/west")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.await()
+			<-time.After(500 * time.Millisecond) // some repairs
+			if meta, err := b.store.Meta(t.Context(), "insight/west"); err != nil || meta.Exists() {
+				t.Errorf("insight/west is there at %s (%v), though west is deregistered", meta.Position, err)
+			}
+			b.member("west", internalv1.Registered)
+			b.beat("west", time.Hour)
+			b.await()
+		}
+	})
+}
+
 func TestASilentAgentIsFoundAfterItsTimeAndClosedWhenItSpeaks(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		b := newBed(t, client, "east", "west")

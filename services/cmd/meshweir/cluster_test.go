@@ -58,7 +58,7 @@ func newRedisWithFleet(t *testing.T) *redisWithFleet {
 	}
 	applied.Set("Gateway/a/bad", []byte(`{"result":"Error","message":"no"}`))
 	r.flush(applied)
-	for _, kind := range []string{"output", "status"} {
+	for _, kind := range []string{"output", "status", "insight"} {
 		derived := store.Derived(keyspace.Name(kind + "/west"))
 		derived.Complete()
 		if err := derived.Flush(t.Context(), nil); err != nil {
@@ -176,7 +176,7 @@ func TestDeregisterMarksThenDropsAllThatIsKnown(t *testing.T) {
 	if !strings.Contains(notes, "east (2 objects)") {
 		t.Errorf("it does not say what is lost: %s", notes)
 	}
-	for _, kind := range []string{"snapshot", "applied", "output", "status"} {
+	for _, kind := range []string{"snapshot", "applied", "output", "status", "insight"} {
 		if meta, err := r.store.Meta(t.Context(), keyspace.Name(kind+"/west")); err != nil || meta.Exists() {
 			t.Errorf("%s/west is still there (%v)", kind, err)
 		}
