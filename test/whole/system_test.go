@@ -110,6 +110,7 @@ func separateProcesses(t *testing.T) *system {
 	for i := range 2 {
 		s.start(fmt.Sprint("translator-", i), "translator")
 	}
+	s.start("insights", "insights")
 	s.start("ui", "ui", "--listen", s.dashboard)
 	s.awaitConverged()
 	return s
