@@ -102,9 +102,12 @@ func (ix *Index) Selects(policy *Object) []*Pods {
 	if c == nil {
 		return nil
 	}
+	if ix.Ignored(policy) {
+		return nil
+	}
 	if len(policy.Wiring.Targets) == 0 {
 		namespace := policy.Key.Namespace
-		if namespace == c.root {
+		if namespace == c.root && !(len(policy.Wiring.Selector) > 0 && ownLabels(policy)) {
 			namespace = everywhere
 		}
 		return c.podsOf(namespace, policy.Wiring.Selector)
@@ -118,6 +121,19 @@ func (ix *Index) Selects(policy *Object) []*Pods {
 		}
 	}
 	return found
+}
+
+// ownLabels reports whether a policy of the root namespace that asks for labels is for Pods of that namespace alone: Istio
+// looks for a Telemetry or Sidecar with labels in the workload's namespace, and for one of the mesh among those without.
+func ownLabels(policy *Object) bool {
+	return policy.Is(GroupTelemetry, "Telemetry") || policy.Is(GroupNetworking, "Sidecar")
+}
+
+// Ignored reports whether Istio takes no notice of a policy where it stands: of a PeerAuthentication in the root namespace
+// that asks for labels (Istio's ComposePeerAuthentication).
+func (ix *Index) Ignored(policy *Object) bool {
+	return policy.Is(GroupSecurity, "PeerAuthentication") && len(policy.Wiring.Selector) > 0 &&
+		policy.Key.Namespace == ix.RootNamespace(policy.Ref.Cluster)
 }
 
 // targeted returns the proxies that see to what a policy names: those of a Gateway. Services are seen to by waypoints only.

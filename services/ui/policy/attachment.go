@@ -57,6 +57,8 @@ func (a *Attachment) attach(ix *mesh.Index, o *mesh.Object) {
 		a.To = names(pods)
 		switch {
 		case len(pods) > 0:
+		case ix.Ignored(o):
+			a.Nothing = "Istio ignores one of the root namespace that asks for labels"
 		case len(o.Wiring.Targets) > 0:
 			a.Nothing = "no proxy sees to what it names"
 		case len(o.Wiring.Selector) > 0:

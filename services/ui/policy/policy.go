@@ -70,7 +70,7 @@ func Route(ix *mesh.Index, route *mesh.Object) []Hop {
 		}
 		hop.Ref = &l.To.Ref
 		pods := ix.Proxies(l.To)
-		hop.Stages = append(workspaceStage(ix, route, l.To), proxyStages(ix, pods)...)
+		hop.Stages = append(workspaceStage(ix, route, l.To), proxyStages(ix, pods, atGateway)...)
 		hop.Pods = names(pods)
 		for _, p := range pods {
 			clients = append(clients, p.Namespace)
@@ -124,11 +124,11 @@ func backends(ix *mesh.Index, route *mesh.Object, clients []string) []Hop {
 		if l.To.Is("", "Service") {
 			pods := ix.Backing(l.To)
 			hop.Pods = names(pods)
-			hop.Stages = append(hop.Stages, proxyStages(ix, pods)...)
+			hop.Stages = append(hop.Stages, proxyStages(ix, pods, besideServer)...)
 		}
 		for _, service := range ix.BehindOf(l.To) {
 			pods := ix.Backing(service)
-			for _, s := range proxyStages(ix, pods) {
+			for _, s := range proxyStages(ix, pods, besideServer) {
 				s.Title += " in " + service.Ref.Cluster
 				hop.Stages = append(hop.Stages, s)
 			}

@@ -8,23 +8,36 @@ import (
 	"github.com/meshweir/meshweir/services/ui/mesh"
 )
 
-// proxyStages are what the proxies beside Pods do with a request that comes in, in order.
-func proxyStages(ix *mesh.Index, pods []*mesh.Pods) []Stage {
+// side is where a proxy stands on the way of a request.
+type side int
+
+// A gateway's TLS is that of its servers: PeerAuthentications are for who is called.
+const (
+	besideServer side = iota
+	atGateway
+)
+
+// proxyStages are what the proxies of Pods do with a request that comes in, in order.
+func proxyStages(ix *mesh.Index, pods []*mesh.Pods, at side) []Stage {
 	if len(pods) == 0 {
 		return nil
 	}
 	policies := map[string][]*mesh.Object{}
+	selects := map[*mesh.Object][]*mesh.Pods{}
 	for o := range ix.In(pods[0].Cluster) {
 		if o.Wiring.Policy == nil || o.Is(mesh.GroupNetworking, "DestinationRule") {
 			continue
 		}
+		if o.Key.Kind == "PeerAuthentication" && at == atGateway {
+			continue
+		}
 		selected := ix.Selects(o)
 		if slices.ContainsFunc(pods, func(p *mesh.Pods) bool { return slices.Contains(selected, p) }) {
-			policies[o.Key.Kind] = append(policies[o.Key.Kind], o)
+			policies[o.Key.Kind], selects[o] = append(policies[o.Key.Kind], o), selected
 		}
 	}
 	var stages []Stage
-	add := func(title, rule, kind string, order func(a, b *mesh.Object) int, finish func([]Entry)) {
+	add := func(title, rule, kind string, order func(a, b *mesh.Object) int) {
 		all := policies[kind]
 		if len(all) == 0 {
 			return
@@ -34,25 +47,25 @@ func proxyStages(ix *mesh.Index, pods []*mesh.Pods) []Stage {
 		for _, o := range all {
 			s.Entries = append(s.Entries, entryOf(ix, o))
 		}
-		if finish != nil {
-			finish(s.Entries)
+		if kind == "PeerAuthentication" {
+			decide(s.Entries, pods, func(entry int, p *mesh.Pods) bool { return slices.Contains(selects[all[entry]], p) })
 		}
 		stages = append(stages, s)
 	}
 	specific := func(a, b *mesh.Object) int { return rank(ix.ScopeOf(b)) - rank(ix.ScopeOf(a)) }
-	add("Mutual TLS", "The most specific decides, of one level the oldest", "PeerAuthentication", specific, peers)
+	add("Mutual TLS", "The most specific decides, of one level the oldest", "PeerAuthentication", specific)
 	add("Envoy filters", "All apply: lowest priority first, then the root namespace's, then the oldest", "EnvoyFilter", func(a, b *mesh.Object) int {
 		root := ix.RootNamespace(a.Ref.Cluster)
 		return cmp.Or(a.Wiring.Policy.Priority-b.Wiring.Policy.Priority, first(b.Key.Namespace == root)-first(a.Key.Namespace == root))
-	}, nil)
+	})
 	add("Wasm plugins", "All apply: by phase, highest priority first", "WasmPlugin", func(a, b *mesh.Object) int {
 		return cmp.Or(phase(a)-phase(b), b.Wiring.Policy.Priority-a.Wiring.Policy.Priority)
-	}, nil)
-	add("Tokens", "All apply together: a token of any issuer that is named is taken", "RequestAuthentication", specific, nil)
+	})
+	add("Tokens", "All apply together: a token of any issuer that is named is taken", "RequestAuthentication", specific)
 	add("Authorization", "CUSTOM is asked first, then any DENY that matches refuses; where there is an ALLOW, one must match", "AuthorizationPolicy", func(a, b *mesh.Object) int {
 		return cmp.Or(action(a)-action(b), specific(a, b))
-	}, nil)
-	add("Telemetry", "The most specific decides, field by field", "Telemetry", specific, nil)
+	})
+	add("Telemetry", "The most specific decides, field by field", "Telemetry", specific)
 	return stages
 }
 
@@ -79,16 +92,22 @@ func action(o *mesh.Object) int {
 	return slices.Index([]string{"CUSTOM", "DENY", "ALLOW", "AUDIT"}, strings.ToUpper(o.Wiring.Policy.Action))
 }
 
-// peers marks the PeerAuthentications that do not decide. One without a mode leaves it to the next.
-func peers(entries []Entry) {
-	decided := false
-	levels := map[mesh.Scope]bool{}
+// decide marks the PeerAuthentications that decide for none of the Pods: another does for each that they select. One
+// without a mode leaves it to the next.
+func decide(entries []Entry, pods []*mesh.Pods, selects func(entry int, p *mesh.Pods) bool) {
 	for i := range entries {
-		e := &entries[i]
-		e.Overridden = decided || levels[e.Scope]
-		levels[e.Scope] = true
-		if !e.Overridden && e.Action != "UNSET" {
-			decided = true
+		entries[i].Overridden = true
+	}
+	for _, p := range pods {
+		decided := false
+		levels := map[mesh.Scope]bool{}
+		for i := range entries {
+			e := &entries[i]
+			if decided || levels[e.Scope] || !selects(i, p) {
+				continue
+			}
+			e.Overridden, levels[e.Scope] = false, true
+			decided = e.Action != "UNSET"
 		}
 	}
 }

@@ -36,31 +36,37 @@ func policyFleet(t *testing.T) *Fleet {
 		`{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: late, namespace: istio-system}, spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE}}]}}`,
 		`{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: early, namespace: shop}, spec: {priority: -1, configPatches: []}}`,
 	} {
-		object, err := yaml.YAMLToJSON([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var head struct {
-			APIVersion, Kind string
-			Metadata         struct{ Namespace, Name string }
-		}
-		if err := yaml.Unmarshal(object, &head); err != nil {
-			t.Fatal(err)
-		}
-		fact, err := view.DecodeFact("", object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, _ := view.RowOf(view.Facts{Live: &fact})
-		group := ""
-		if i := slices.Index([]byte(head.APIVersion), '/'); i > 0 {
-			group = head.APIVersion[:i]
-		}
-		key := resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
-		c.Items = append(c.Items, newItem("east", key.String(), row))
+		addManifest(t, c, text)
 	}
-	slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
 	return &Fleet{Clusters: []*Cluster{c}}
+}
+
+// addManifest gives a cluster an object.
+func addManifest(t *testing.T, c *Cluster, text string) {
+	t.Helper()
+	object, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head struct {
+		APIVersion, Kind string
+		Metadata         struct{ Namespace, Name string }
+	}
+	if err := yaml.Unmarshal(object, &head); err != nil {
+		t.Fatal(err)
+	}
+	fact, err := view.DecodeFact("", object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, _ := view.RowOf(view.Facts{Live: &fact})
+	group := ""
+	if i := slices.Index([]byte(head.APIVersion), '/'); i > 0 {
+		group = head.APIVersion[:i]
+	}
+	key := resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
+	c.Items = append(c.Items, newItem(c.Name, key.String(), row))
+	slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
 }
 
 func stagesOf(t *testing.T, f *Fleet) map[string][]string {
@@ -92,7 +98,7 @@ func TestPoliciesOfARouteAreInTheOrderInWhichIstioAppliesThem(t *testing.T) {
 	got := stagesOf(t, policyFleet(t))
 	const backend = "Backend Service shop/cart: "
 	for stage, want := range map[string][]string{
-		"Gateway ingress/shop: Mutual TLS":      {"istio-system/mesh"},
+		"Gateway ingress/shop: Mutual TLS":      nil,
 		"Gateway ingress/shop: Authorization":   {"istio-system/deny"},
 		"Gateway ingress/shop: Tokens":          {"ingress/jwt"},
 		"HTTPRoute shop/cart: Rule 1, all":      {"URLRewrite", "timeout"},
@@ -107,6 +113,45 @@ func TestPoliciesOfARouteAreInTheOrderInWhichIstioAppliesThem(t *testing.T) {
 		if !slices.Equal(got[stage], want) {
 			t.Errorf("%s has %v, want %v", stage, got[stage], want)
 		}
+	}
+}
+
+func TestThePolicyThatDecidesIsThatOfThePodsThatItSelects(t *testing.T) {
+	f := policyFleet(t)
+	const backend = "Backend Service shop/cart: "
+	add := func(more ...string) {
+		for _, text := range more {
+			addManifest(t, f.Clusters[0], text)
+		}
+	}
+	add(
+		// Istio takes no notice of the first, and looks for the second in its own namespace alone.
+		`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: ignored, namespace: istio-system}, spec: {selector: {matchLabels: {app: cart}}, mtls: {mode: DISABLE}}}`,
+		`{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: elsewhere, namespace: istio-system}, spec: {selector: {matchLabels: {app: cart}}, tracing: [{}]}}`,
+		`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: shop, namespace: shop}, spec: {mtls: {mode: STRICT}}}`,
+	)
+	got := stagesOf(t, f)
+	if want := []string{"shop/cart", "shop/shop (off)", "istio-system/mesh (off)"}; !slices.Equal(got[backend+"Mutual TLS"], want) {
+		t.Errorf("mutual TLS is decided by %v, want %v", got[backend+"Mutual TLS"], want)
+	}
+	if got := got[backend+"Telemetry"]; got != nil {
+		t.Errorf("telemetry is decided by %v, want none", got)
+	}
+
+	for _, a := range policy.All(f.wiring()) {
+		if a.Kind == "PeerAuthentication" && a.Name == "ignored" && a.Nothing == "" {
+			t.Error("a policy that Istio ignores is not said to be for nothing")
+		}
+	}
+
+	// A policy that is for some of the Pods leaves the others to the next.
+	f = policyFleet(t)
+	add(
+		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart-v2, namespace: shop}, spec: {template: {metadata: {labels: {app: cart, version: v2}}}}}`,
+		`{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: a-v2, namespace: shop}, spec: {selector: {matchLabels: {version: v2}}, mtls: {mode: STRICT}}}`,
+	)
+	if got, want := stagesOf(t, f)[backend+"Mutual TLS"], []string{"shop/a-v2", "shop/cart", "istio-system/mesh (off)"}; !slices.Equal(got, want) {
+		t.Errorf("mutual TLS is decided by %v, want %v", got, want)
 	}
 }
 
