@@ -16,10 +16,12 @@ type board struct {
 	log   *slog.Logger
 	store *keyspace.Store
 
-	mu sync.Mutex // guards dirty and lineage, which followed changes touch
+	mu sync.Mutex // guards dirty, lineage and out, which followed changes touch
 	// dirty holds the keys whose rows may differ, by cluster; a cluster with none has a record that may.
 	dirty   map[string]map[string]struct{}
 	lineage view.Lineage
+	// out holds the clusters that are no part of the fleet any more, whatever is left of them.
+	out map[string]bool
 
 	// The rest is touched by one pass at a time.
 	clusters map[string]*cluster
@@ -33,6 +35,8 @@ type cluster struct {
 	// known is whether the last pass found the cluster's snapshot complete; whole, whether any pass did.
 	known, whole bool
 	rows         map[string]view.Row
+	// left says that the cluster is out, and that its rows are being taken away.
+	left bool
 	// to is nil when the cluster's name is too long to name its rows.
 	to *target
 }
@@ -52,7 +56,7 @@ type owed struct {
 
 func newBoard(log *slog.Logger, store *keyspace.Store) *board {
 	return &board{
-		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{},
+		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, out: map[string]bool{},
 		clusters: map[string]*cluster{}, list: &target{derived: store.Derived(view.ClustersName)},
 	}
 }
@@ -61,6 +65,13 @@ func newBoard(log *slog.Logger, store *keyspace.Store) *board {
 func (b *board) mark(e keyspace.Event[view.Fact]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if e.Name == view.RegistryName {
+		for _, c := range e.Changes {
+			b.out[c.Key] = c.New.Deregistered
+			b.dirtyKeys(c.Key)
+		}
+		return
+	}
 	name := e.Name.Instance()
 	keys := b.dirtyKeys(name)
 	for _, c := range e.Changes {
@@ -87,18 +98,22 @@ func (b *board) dirtyKeys(cluster string) map[string]struct{} {
 func (b *board) remember(name string, record view.Cluster) { b.cluster(name).record = record }
 
 func (b *board) cluster(name string) *cluster {
-	if c, ok := b.clusters[name]; ok {
+	if c, ok := b.clusters[name]; ok && !c.left {
 		return c
 	}
-	c := &cluster{rows: map[string]view.Row{}}
+	c := &cluster{rows: map[string]view.Row{}, to: b.rowsOf(name)}
 	b.clusters[name] = c
-	rows, err := view.ResourcesName(name)
-	if err != nil {
-		b.log.Warn("a cluster's resources cannot be shown: its name is too long", "cluster", name, "error", err)
-		return c
-	}
-	c.to = &target{derived: b.store.Derived(rows)}
 	return c
+}
+
+// rowsOf returns where the rows of a cluster are written, with nothing in it; nil when the cluster's name is too long.
+func (b *board) rowsOf(cluster string) *target {
+	rows, err := view.ResourcesName(cluster)
+	if err != nil {
+		b.log.Warn("a cluster's resources cannot be shown: its name is too long", "cluster", cluster, "error", err)
+		return nil
+	}
+	return &target{derived: b.store.Derived(rows)}
 }
 
 // refresh reads what other replicas have written.
@@ -124,7 +139,7 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	dirty := b.dirty
 	b.dirty = map[string]map[string]struct{}{}
 	for name := range dirty {
-		if view.SourcesOf(v, name).Exist() { // an annotation may name a cluster that nobody has seen
+		if !b.out[name] && view.SourcesOf(v, name).Exist() { // an annotation may name a cluster that nobody has seen
 			b.cluster(name)
 		}
 	}
@@ -139,7 +154,10 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	var result []owed
 	for _, name := range slices.Sorted(maps.Keys(b.clusters)) {
 		c := b.clusters[name]
-		if keys, is := dirty[name]; is {
+		switch keys, is := dirty[name]; {
+		case b.out[name] || c.left:
+			b.leave(name, c)
+		case is:
 			b.computeCluster(v, name, c, keys)
 		}
 		if c.to != nil && c.whole && (all || c.to.owed) {
@@ -176,6 +194,23 @@ func (b *board) computeCluster(v keyspace.View[view.Fact], name string, c *clust
 		b.list.owed = true
 	} else {
 		b.log.Error("a record cannot be encoded", "cluster", name, "error", err)
+	}
+}
+
+// leave takes away what is shown of a cluster that is out. Once it is written the cluster is forgotten.
+func (b *board) leave(name string, c *cluster) {
+	if c.left && !c.to.owed || c.to == nil {
+		delete(b.clusters, name)
+	}
+	if c.left {
+		return
+	}
+	b.list.derived.Delete(name)
+	b.list.owed = true
+	if c.to != nil {
+		c.to = b.rowsOf(name)
+		c.to.derived.Complete()
+		c.to.owed, c.left, c.whole = true, true, true
 	}
 }
 

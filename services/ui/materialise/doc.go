@@ -1,6 +1,6 @@
 // Package materialise is the half of the ui that writes view/*.
 //
-// It follows snapshot/*, output/*, status/* and applied/* in memory. What changes
+// It follows snapshot/*, output/*, status/*, applied/* and registry/clusters in memory. What changes
 // there marks rows dirty; an event of the consumer group "ui" makes this replica
 // of the service, and no other, compute and write them:
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type historian struct {
 	count   int
 	// whole holds the keyspaces whose state was seen as a whole: a step from there is a change.
 	whole map[keyspace.Name]bool
+	// out holds the clusters that are no part of the fleet any more; forget, those whose histories are to be taken away.
+	out, forget map[string]bool
 
 	// written counts the writes to each cluster since its histories were trimmed. It belongs to run.
 	written map[string]int
@@ -43,6 +46,7 @@ const (
 func newHistorian(log *slog.Logger, store *keyspace.Store) *historian {
 	return &historian{
 		log: log, store: store, pending: map[string]map[string][]view.Transition{}, whole: map[keyspace.Name]bool{}, written: map[string]int{},
+		out: map[string]bool{}, forget: map[string]bool{},
 	}
 }
 
@@ -50,6 +54,12 @@ func newHistorian(log *slog.Logger, store *keyspace.Store) *historian {
 func (h *historian) note(e keyspace.Event[view.Fact]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if e.Name == view.RegistryName {
+		for _, c := range e.Changes {
+			h.out[c.Key], h.forget[c.Key] = c.New.Deregistered, c.New.Deregistered
+		}
+		return
+	}
 	known := h.whole[e.Name]
 	h.whole[e.Name] = e.Meta.Complete
 	if !known || !e.Meta.Complete {
@@ -81,13 +91,31 @@ func (h *historian) note(e keyspace.Event[view.Fact]) {
 	}
 }
 
-// take takes what is to be written.
-func (h *historian) take() map[string]map[string][]view.Transition {
+// take takes what is to be written, and the clusters whose histories are to be taken away.
+func (h *historian) take() (pending map[string]map[string][]view.Transition, forget map[string]bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	taken := h.pending
-	h.pending, h.count = map[string]map[string][]view.Transition{}, 0
-	return taken
+	pending, forget = h.pending, h.forget
+	h.pending, h.count, h.forget = map[string]map[string][]view.Transition{}, 0, map[string]bool{}
+	maps.DeleteFunc(pending, func(cluster string, _ map[string][]view.Transition) bool { return h.out[cluster] })
+	maps.DeleteFunc(forget, func(_ string, is bool) bool { return !is })
+	return pending, forget
+}
+
+// forgetAll takes away the histories of clusters, later where that fails.
+func (h *historian) forgetAll(ctx context.Context, clusters map[string]bool) {
+	for cluster := range clusters {
+		name, err := view.HistoryName(cluster)
+		if err != nil {
+			continue // it has none
+		}
+		if err := h.trim(ctx, name, 0); err != nil {
+			h.log.DebugContext(ctx, "histories cannot be taken away now", "cluster", cluster, "error", err)
+			h.mu.Lock()
+			h.forget[cluster] = h.out[cluster]
+			h.mu.Unlock()
+		}
+	}
 }
 
 // giveBack takes steps that could not be written.
@@ -111,9 +139,11 @@ func (h *historian) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		for cluster, keys := range h.take() {
+		pending, forget := h.take()
+		for cluster, keys := range pending {
 			h.writeAll(ctx, cluster, keys)
 		}
+		h.forgetAll(ctx, forget)
 	}
 }
 

@@ -46,13 +46,13 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 	m := &Materialiser{log: log, store: store, board: newBoard(log, store), history: newHistorian(log, store)}
 	var err error
 	m.replica, err = keyspace.NewReplica(store, keyspace.ReplicaConfig[view.Fact]{
-		Kinds: view.SourceKinds(), Decode: view.DecodeFact, OnChange: m.changed,
+		Names: []keyspace.Name{view.RegistryName}, Kinds: view.FollowedKinds(), Decode: view.DecodeFact, OnChange: m.changed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a materialiser: %w", err)
 	}
 	m.worker, err = work.New(log, store, clients, m.replica, m.pass, work.Config{
-		Group: Group, Operation: "ui.materialise", Kinds: view.SourceKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
+		Group: Group, Operation: "ui.materialise", Kinds: view.FollowedKinds(), Consumer: cfg.Consumer, RepairEvery: cfg.RepairEvery, Tracer: cfg.Tracer, Meter: cfg.Meter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making a materialiser: %w", err)

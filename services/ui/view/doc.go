@@ -19,5 +19,5 @@
 // up to four [Fact]s about one key; [ClusterOf] counts the rows of a cluster.
 //
 // While a cluster's snapshot is missing or not complete, its rows stay as they
-// were and its Cluster says so: unknown is not gone.
+// were and its Cluster says so: unknown is not gone. What is known of a cluster that was deregistered is taken away.
 package view

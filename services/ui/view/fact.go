@@ -14,8 +14,8 @@ import (
 const maxMessage = 1 << 10
 
 // Fact is what views need of one value of one source keyspace. Which of its
-// fields are set depends on the kind: an object (snapshot, output), a status or
-// a result (applied).
+// fields are set depends on the kind: an object (snapshot, output), a status, a
+// result (applied) or a membership (registry).
 type Fact struct {
 	Managed bool
 	File    string
@@ -31,6 +31,9 @@ type Fact struct {
 	Conditions []Condition
 
 	Applied *Applied
+
+	// Deregistered is what the registry says of a cluster.
+	Deregistered bool
 }
 
 // shape is what every value of a source keyspace fits; what differs between kinds stays raw.
@@ -46,6 +49,7 @@ type shape struct {
 	Status json.RawMessage `json:"status"`
 	Data   json.RawMessage `json:"data"`
 	Result json.RawMessage `json:"result"`
+	State  string          `json:"state"`
 }
 
 // DecodeFact reads a value of any source keyspace: they tell themselves apart.
@@ -66,8 +70,10 @@ func DecodeFact(_ string, value []byte) (Fact, error) {
 	case s.Status != nil:
 		conditions, err := statusConditions(s.Status)
 		return Fact{Conditions: conditions}, err
+	case s.State != "":
+		return Fact{Deregistered: s.State == internalv1.Deregistered}, nil
 	default:
-		return Fact{}, fmt.Errorf("decoding a value: it is neither an object nor a status nor a result")
+		return Fact{}, fmt.Errorf("decoding a value: it is neither an object nor a status, a result or a membership")
 	}
 }
 

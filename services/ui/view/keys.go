@@ -13,6 +13,8 @@ const (
 	KindStatus   = "status"
 	KindApplied  = "applied"
 	KindView     = "view"
+	// KindRegistry is that of the registry of clusters, which says who is no part of the fleet any more.
+	KindRegistry = "registry"
 	// KindInsight is that of what is found about the fleet. Pages read it as it is.
 	KindInsight = "insight"
 )
@@ -20,13 +22,22 @@ const (
 // ClustersName is the keyspace that holds one [Cluster] for each cluster.
 const ClustersName keyspace.Name = KindView + "/clusters"
 
+// FleetInsightsName is the keyspace of what is found about more than one cluster. It is there as soon as somebody has looked.
+const FleetInsightsName keyspace.Name = KindInsight + "/fleet"
+
+// RegistryName is the keyspace that says which clusters were registered and deregistered.
+const RegistryName keyspace.Name = KindRegistry + "/clusters"
+
 const (
 	resourcesPrefix = "resources."
 	historyPrefix   = "history."
 )
 
-// SourceKinds returns the kinds of the keyspaces that views are made from.
+// SourceKinds returns the kinds of the keyspaces that rows are made from; their instance is the cluster.
 func SourceKinds() []string { return []string{KindSnapshot, KindOutput, KindStatus, KindApplied} }
+
+// FollowedKinds returns the kinds of all keyspaces that views are made from.
+func FollowedKinds() []string { return append(SourceKinds(), KindRegistry) }
 
 // ResourcesName names the keyspace that holds the rows of a cluster.
 func ResourcesName(cluster string) (keyspace.Name, error) {

@@ -17,6 +17,8 @@ type clusterPage struct {
 	// Problems are the first of them, errors first, More counts the others.
 	Problems []Finding `json:"problems"`
 	More     int       `json:"more"`
+	// Looked says that somebody has looked for insights.
+	Looked bool `json:"looked"`
 	// Insights are those about the cluster that nobody muted, the gravest first; MoreInsights counts the others.
 	Insights     []*Insight `json:"insights"`
 	MoreInsights int        `json:"moreInsights"`
@@ -35,7 +37,7 @@ func cluster() *page {
 			if c == nil {
 				return nil, "", errNotFound
 			}
-			p := &clusterPage{Notice: f.Notice, Cluster: c}
+			p := &clusterPage{Notice: f.Notice, Cluster: c, Looked: f.Looked}
 			for _, kind := range slices.Sorted(maps.Keys(c.Kinds)) {
 				p.ByKind = append(p.ByKind, Option{kind, c.Kinds[kind]})
 			}

@@ -22,6 +22,8 @@ type Fleet struct {
 	Clusters []*Cluster
 	// Insights are sorted, the gravest first.
 	Insights []*Insight
+	// Looked says that somebody has looked for insights. While nobody has, that there are none says nothing.
+	Looked bool
 	// Histories are what became of objects, by cluster and key.
 	Histories map[string]map[string]view.History
 	Notice

@@ -82,6 +82,17 @@ func (f *Fleet) insightsOn(cluster string) []*Insight {
 	return f.insightsWhere(func(i *Insight) bool { return !i.Muted() && slices.Contains(i.Clusters(), cluster) })
 }
 
+// openInsights counts the insights that nobody muted, by severity.
+func (f *Fleet) openInsights() map[insight.Severity]int {
+	open := map[insight.Severity]int{}
+	for _, i := range f.Insights {
+		if !i.Muted() {
+			open[i.Severity]++
+		}
+	}
+	return open
+}
+
 func (f *Fleet) insightsWhere(is func(*Insight) bool) []*Insight {
 	var found []*Insight
 	for _, i := range f.Insights {
@@ -107,6 +118,8 @@ type insightsPage struct {
 	Clusters []string `json:"-"`
 	// Any says whether there are insights at all.
 	Any bool `json:"-"`
+	// Looked says that somebody has looked for insights.
+	Looked bool `json:"looked"`
 }
 
 // Tab is a link to a part of a page.
@@ -125,7 +138,7 @@ func insights() *page {
 			if err != nil {
 				return nil, "", badRequest{err}
 			}
-			p := &insightsPage{Notice: f.Notice, Query: q, Any: len(f.Insights) > 0, Tabs: q.tabs(f)}
+			p := &insightsPage{Notice: f.Notice, Query: q, Any: len(f.Insights) > 0, Looked: f.Looked, Tabs: q.tabs(f)}
 			p.Rows, p.Total, p.Next = q.find(f)
 			codes := map[string]string{}
 			for _, i := range f.Insights {

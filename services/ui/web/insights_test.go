@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -98,5 +100,88 @@ func TestAnInsightIsShownOnWhatTakesPartInIt(t *testing.T) {
 	}
 	if got := insightKeys(f.insightsOn("west")); len(got) != 2 {
 		t.Errorf("the cluster has the insights %v, want those that are not muted", got)
+	}
+}
+
+func TestInsightsCountInTheStateOfTheFleet(t *testing.T) {
+	at := time.Unix(0, 0)
+	severe, risky := fullInsight("CFG0101/east", insight.Error, at), fullInsight("HLT0102/east", insight.Warning, at)
+	muted := fullInsight("SEC0103/fleet", insight.Info, at)
+	muted.Severity = insight.Error
+	known := []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true, Errors: 1, Warnings: 1}}}
+	good := []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true}}}
+	for _, tt := range []struct {
+		name  string
+		fleet *Fleet
+		want  shellFleet
+	}{
+		{"errors of both kinds", &Fleet{Clusters: known, Insights: []*Insight{severe, risky, muted}, Looked: true}, shellFleet{"error", "2 errors"}},
+		{"a warning", &Fleet{Clusters: good, Insights: []*Insight{risky}, Looked: true}, shellFleet{"warning", "1 warning"}},
+		{"muted", &Fleet{Clusters: good, Insights: []*Insight{muted}, Looked: true}, shellFleet{"ok", "All good"}},
+		{"nobody looked", &Fleet{Clusters: good}, shellFleet{"unknown", "No insights yet"}},
+	} {
+		if got := fleetState(tt.fleet); got != tt.want {
+			t.Errorf("%s: the fleet is %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestWhatIsNotKnownIsNotGood(t *testing.T) {
+	r, _ := testRenderer(t)
+	good := `class="empty empty-good"`
+	unknown := &Fleet{Clusters: []*Cluster{{Name: "east"}}}
+	known := &Fleet{Clusters: []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true}}}, Looked: true}
+	for _, p := range []*page{overview(), insights(), cluster()} {
+		for _, tt := range []struct {
+			fleet *Fleet
+			want  bool
+		}{{unknown, false}, {known, true}} {
+			data, _, err := p.data(t.Context(), tt.fleet, address{ref: view.Ref{Cluster: "east"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			regions, err := r.regions(p, tt.fleet, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all strings.Builder
+			for _, made := range regions {
+				all.WriteString(string(made.html))
+			}
+			if got := strings.Contains(all.String(), good); got != tt.want {
+				t.Errorf("%s of a fleet that is known: %t; it says that all is good: %t", p.name, tt.want, got)
+			}
+		}
+	}
+}
+
+func TestInsightsOfADeregisteredClusterGoWithIt(t *testing.T) {
+	s := newSite(t, Config{})
+	write := func(name keyspace.Name, code string) {
+		t.Helper()
+		found := s.store.Derived(name)
+		found.Set(code, fmt.Appendf(nil, `{"code":%q,"severity":"error","title":"Title of %[1]s"}`, code))
+		found.Complete()
+		if err := found.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.eventually("/insights", "Nobody has looked yet")
+	write("insight/east", "CFG0101")
+	write(view.FleetInsightsName, "SEC0103")
+	s.eventually("/insights", "CFG0101")
+	s.eventually("/insights", "SEC0103")
+	s.clusters.Delete("east")
+	s.flush()
+	s.goes("/insights", "CFG0101")
+	// What is written before the command drops it goes, too, once it does.
+	write("insight/east", "CFG0102")
+	s.eventually("/insights", "CFG0102")
+	if err := s.store.Drop(t.Context(), "insight/east"); err != nil {
+		t.Fatal(err)
+	}
+	s.goes("/insights", "CFG0102")
+	if _, body := s.get("/insights"); !strings.Contains(body, "SEC0103") {
+		t.Error("what is said of the fleet went with a cluster")
 	}
 }

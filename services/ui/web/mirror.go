@@ -86,6 +86,7 @@ func (m *mirror) build() *Fleet {
 		f.Insights = slices.AppendSeq(f.Insights, maps.Values(some))
 	}
 	sortInsights(f.Insights)
+	_, f.Looked = m.insights[view.FleetInsightsName]
 	return f
 }
 
@@ -122,11 +123,24 @@ func (m *mirror) changeClusters(e keyspace.Event[view.Record], whole map[string]
 		case c.HasNew && c.New.Cluster != nil:
 			m.clusters[c.Key] = *c.New.Cluster
 		case e.Meta.Complete:
-			delete(m.clusters, c.Key)
+			m.forget(c.Key)
 		}
 	}
 	if whole != nil {
-		maps.DeleteFunc(m.clusters, func(name string, _ view.Cluster) bool { _, ok := whole[name]; return !ok })
+		for name := range m.clusters {
+			if _, ok := whole[name]; !ok {
+				m.forget(name)
+			}
+		}
+	}
+}
+
+// forget takes a cluster away that was deregistered. Its rows and histories go as their keyspaces are emptied.
+func (m *mirror) forget(cluster string) {
+	delete(m.clusters, cluster)
+	delete(m.beats, cluster)
+	if of := view.SourceName(view.KindInsight, cluster); of != view.FleetInsightsName {
+		delete(m.insights, of)
 	}
 }
 
@@ -150,10 +164,17 @@ func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole
 	delete(m.sorted, cluster)
 }
 
-// foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written again, or says that they are gone.
+// foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written
+// again, or says that they are gone.
 func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	_, shown := m.clusters[e.Name.Instance()]
+	if !e.Meta.Exists() && !shown && e.Name != view.FleetInsightsName { // dropped with its cluster
+		delete(m.insights, e.Name)
+		m.move()
+		return
+	}
 	if !e.Meta.Complete {
 		return
 	}

@@ -25,6 +25,10 @@ type overviewPage struct {
 	Problems []Finding `json:"problems"`
 	// More counts the problems beyond those.
 	More int `json:"more"`
+	// Unknown counts the clusters whose state is not known now.
+	Unknown int `json:"unknown"`
+	// Looked says that somebody has looked for insights.
+	Looked bool `json:"looked"`
 	// Insights are the gravest that nobody muted, MoreInsights counts the others. The counts are by severity.
 	Insights     []*Insight `json:"insights"`
 	MoreInsights int        `json:"moreInsights"`
@@ -53,10 +57,13 @@ func overview() *page {
 	return &page{
 		name: "overview", section: "Overview", pattern: "/{$}", regions: []string{"notice", "totals", "insights", "clusters", "recent", "problems"},
 		data: func(_ context.Context, f *Fleet, _ address) (any, string, error) {
-			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters}
+			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters, Looked: f.Looked}
 			for _, c := range f.Clusters {
 				if c.Beat.Connected() {
 					p.Connected++
+				}
+				if !c.Known {
+					p.Unknown++
 				}
 				p.Objects += c.Objects
 				p.Managed += c.Managed
@@ -74,15 +81,8 @@ func overview() *page {
 			}
 			p.Problems, p.More = findings(f.Clusters, maxFindings)
 			open := f.insightsWhere(func(i *Insight) bool { return !i.Muted() })
-			for _, i := range open {
-				switch i.Severity {
-				case insight.Error:
-					p.Severe++
-				case insight.Warning:
-					p.Risky++
-				case insight.Info: // asks nobody to do anything
-				}
-			}
+			counts := f.openInsights()
+			p.Severe, p.Risky = counts[insight.Error], counts[insight.Warning]
 			p.Insights = open[:min(len(open), maxInsights)]
 			p.MoreInsights = len(open) - len(p.Insights)
 			p.Recent = f.recent(f.Clusters, maxRecent)

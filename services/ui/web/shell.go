@@ -83,7 +83,8 @@ func (r *renderer) shellRegions(f *Fleet, current string) ([]region, error) {
 
 // fleetState says in a few words how the fleet is, the worst first.
 func fleetState(f *Fleet) shellFleet {
-	errors, warnings, away, unknown := 0, 0, 0, 0
+	away, unknown, open := 0, 0, f.openInsights()
+	errors, warnings := open[insight.Error], open[insight.Warning]
 	for _, c := range f.Clusters {
 		errors += c.Errors
 		warnings += c.Warnings
@@ -109,6 +110,8 @@ func fleetState(f *Fleet) shellFleet {
 		return shellFleet{"unknown", plural(unknown, "cluster", "clusters") + " unknown"}
 	case warnings > 0:
 		return shellFleet{"warning", plural(warnings, "warning", "warnings")}
+	case !f.Looked:
+		return shellFleet{"unknown", "No insights yet"}
 	default:
 		return shellFleet{"ok", "All good"}
 	}
@@ -137,21 +140,14 @@ func resourcesBadge(f *Fleet) badge {
 
 // insightsBadge counts the insights that ask for somebody; the worst decides its tone.
 func insightsBadge(f *Fleet) badge {
-	var b badge
-	n := 0
-	for _, i := range f.Insights {
-		if i.Muted() || i.Severity == insight.Info {
-			continue
-		}
-		n++
-		if i.Severity == insight.Error {
-			b.Tone = "error"
-		}
-	}
-	if n > 0 && b.Tone == "" {
+	open := f.openInsights()
+	b := badge{Text: countOf(open[insight.Error] + open[insight.Warning]), Means: "open"}
+	switch {
+	case open[insight.Error] > 0:
+		b.Tone = "error"
+	case open[insight.Warning] > 0:
 		b.Tone = "warning"
 	}
-	b.Text, b.Means = countOf(n), "open"
 	return b
 }
 

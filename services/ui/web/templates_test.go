@@ -76,7 +76,7 @@ func fullFleet() *Fleet {
 		f.Insights = append(f.Insights, fullInsight(key, severity, at))
 	}
 	sortInsights(f.Insights)
-	f.Histories = fullHistories(at)
+	f.Histories, f.Looked = fullHistories(at), true
 	return f
 }
 

@@ -1,0 +1,100 @@
+package materialise_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
+	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/services/ui/view"
+)
+
+// member writes what `meshweir cluster register` and `deregister` write.
+func (w *world) member(cluster, state string) {
+	w.t.Helper()
+	err := w.store.Shared(view.RegistryName).Update(w.t.Context(), cluster, func([]byte) ([]byte, error) {
+		return json.Marshal(internalv1.Membership{State: state, At: time.Unix(1_000_000, 0)})
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// shown waits until the views have a cluster, its rows and its histories, or nothing of it.
+func (w *world) shown(cluster string, want bool) {
+	w.t.Helper()
+	w.eventually(func() string {
+		stored := w.stored()
+		_, listed := stored[view.ClustersName][cluster]
+		rows, past := len(stored[rowsOf(w.t, cluster)]), len(w.past(cluster))
+		if listed != want || (rows > 0) != want || (past > 0) != want {
+			return fmt.Sprintf("%s is listed: %t, with %d rows and %d histories; want it there: %t", cluster, listed, rows, past, want)
+		}
+		return ""
+	})
+}
+
+func TestADeregisteredClusterIsTakenAwayUntilItIsRegisteredAgain(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	stop := w.materialiser()
+	w.materialiser()
+	w.flush()
+	w.converged()
+	w.snapshot["west"].Set(service, object(service, ""))
+	w.output["west"].Set(virtual, output(virtual, "east:"+route))
+	w.flush()
+	w.shown("west", true)
+
+	// As the command does it: what an agent that lives still writes is not shown either.
+	w.member("west", internalv1.Deregistered)
+	w.shown("west", false)
+	for _, name := range []keyspace.Name{"output/west", "status/west", "applied/west"} {
+		if err := w.store.Drop(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.snapshot["west"].Set(route, object(route, ""))
+	w.snapshot["east"].Set(route, object(route, ""))
+	w.flush()
+	w.shown("east", true)
+	w.shown("west", false)
+
+	// Nor does a replica bring it back that begins later.
+	stop()
+	w.materialiser()
+	w.snapshot["east"].Set(service, object(service, ""))
+	w.flush()
+	w.eventually(func() string {
+		if rows := w.stored()[rowsOf(t, "east")]; len(rows) != 2 {
+			return fmt.Sprintf("east has %d rows, want 2", len(rows))
+		}
+		return ""
+	})
+	w.shown("west", false)
+
+	w.member("west", internalv1.Registered)
+	w.converged()
+	w.snapshot["west"].Set(service, object(service, `},"spec":{"ports":[{"port":80}]`))
+	w.flush()
+	w.shown("west", true)
+}
+
+func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	stop := w.materialiser()
+	w.flush()
+	w.converged()
+	w.snapshot["west"].Set(service, object(service, ""))
+	w.flush()
+	w.shown("west", true)
+	stop()
+	w.member("west", internalv1.Deregistered)
+	if err := w.store.Drop(t.Context(), "snapshot/west"); err != nil {
+		t.Fatal(err)
+	}
+	w.materialiser()
+	w.shown("west", false)
+}
