@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/ui/view"
@@ -46,6 +47,8 @@ type cluster struct {
 	pods map[string][]*Pods
 	// labels are those of the namespaces.
 	labels map[string]map[string]string
+	// unread are the kinds, as "kind[.group]" in lower case, that the agent cannot read: what lacks of them is not known.
+	unread map[string]bool
 }
 
 // Pods are Pods of one namespace that have the same labels, as far as policies can tell.
@@ -102,7 +105,7 @@ func (ix *Index) addFleetWide(o *Object) {
 func newCluster(from Cluster) *cluster {
 	c := &cluster{
 		name: from.Name, seen: from.Seen, root: defaultRoot, byKey: map[string]*Object{},
-		entries: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{},
+		entries: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{}, unread: map[string]bool{},
 	}
 	var bare []*Pods
 	for key, row := range from.Rows {
@@ -112,6 +115,9 @@ func newCluster(from Cluster) *cluster {
 			continue
 		case key.Group == "" && key.Kind == "Pod":
 			bare = append(bare, &Pods{Cluster: c.name, Namespace: key.Namespace, Labels: row.Labels, Kind: key.Kind, Name: key.Name})
+			continue
+		case key.Group == resource.InternalGroup && key.Kind == internalv1.KindUnreadKind:
+			c.unread[key.Name] = true
 			continue
 		case row.Wiring == nil:
 			continue

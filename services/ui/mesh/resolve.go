@@ -19,6 +19,8 @@ type Lead struct {
 	Name string
 	// Kind is the kind that is named.
 	Kind string
+	// Unknown says, where To is nil, why nobody can tell whether the other end is there; empty for what is not there.
+	Unknown string
 	// Sidecars says that the other end is the sidecars of all workloads, and no object.
 	Sidecars bool
 	// Backend is the backend that leads there, Rule the number of its rule, from 0.
@@ -47,11 +49,31 @@ func (ix *Index) lead(from *Object, t view.Target) Lead {
 	if t.Group == resource.Group && t.Kind == v1alpha1.KindGlobalService {
 		if all := ix.global[l.Name]; len(all) > 0 {
 			l.To = all[0]
+		} else {
+			l.Unknown = ix.unread(everywhere, key)
 		}
 		return l
 	}
-	l.To = ix.Object(view.Ref{Cluster: from.Ref.Cluster, Key: key.String()})
+	if l.To = ix.Object(view.Ref{Cluster: from.Ref.Cluster, Key: key.String()}); l.To == nil {
+		l.Unknown = ix.unread(from.Ref.Cluster, key)
+		if !view.Wired(t.Group, t.Kind) {
+			l.Unknown = "Not a kind that is looked for: it may be there"
+		}
+	}
 	return l
+}
+
+// unread says why nobody can tell that a cluster, or every one, has no object of the kinds of keys; empty where it can be told.
+func (ix *Index) unread(clusterName string, kinds ...resource.Key) string {
+	for _, c := range ix.clusters {
+		for _, of := range kinds {
+			name := strings.ToLower(strings.TrimSuffix(of.Kind+"."+of.Group, "."))
+			if (clusterName == everywhere || clusterName == c.name) && c.unread[name] {
+				return "It may be there: the agent of " + c.name + " cannot read " + of.Kind + "s"
+			}
+		}
+	}
+	return ""
 }
 
 // Backends returns where the rules of a route lead, in the order in which they are written.
@@ -65,6 +87,8 @@ func (ix *Index) Backends(route *Object) []Lead {
 			switch {
 			case b.Host != "":
 				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Host)
+			case b.Group == "" && b.Kind == "Service":
+				l = ix.host(route.Ref.Cluster, route.Key.Namespace, serviceHost(b.Name, cmp.Or(b.Namespace, route.Key.Namespace)))
 			case b.Group == GroupNetworking && b.Kind == "Hostname":
 				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Name)
 			default:
@@ -77,61 +101,88 @@ func (ix *Index) Backends(route *Object) []Lead {
 	return leads
 }
 
-// host resolves a host that an object of a namespace names.
+// host resolves a host that an object of a namespace names, as CFG0101 judges it: within the cluster, then as that of a
+// GlobalService or of a Service of another cluster, which answers for its namesakes in all of them.
 func (ix *Index) host(clusterName, namespace, host string) Lead {
 	l := Lead{Kind: "host", Name: host}
 	c := ix.byName[clusterName]
 	if c == nil {
 		return l
 	}
-	if name, ns, ok := ServiceOf(host, namespace); ok {
-		if l.To = c.byKey[resource.Key{Kind: "Service", Namespace: ns, Name: name}.String()]; l.To == nil {
-			l.Kind, l.Name = "Service", ns+"/"+name
+	name, ns, isService := serviceOf(host, namespace)
+	service := resource.Key{Kind: "Service", Namespace: ns, Name: name}
+	if isService {
+		l.Kind, l.Name, host = "Service", ns+"/"+name, serviceHost(name, ns)
+		if l.To = c.byKey[service.String()]; l.To != nil {
+			return l
 		}
-		return l
 	}
 	if all := ix.hosts[host]; len(all) > 0 {
 		l.To = all[0]
 		return l
 	}
-	entries := c.entries[host]
-	for suffix := host; len(entries) == 0; {
-		_, after, more := strings.Cut(suffix, ".")
-		if !more {
-			break
-		}
-		suffix = after
-		entries = c.entries["*."+suffix]
+	if l.To = c.entry(host, namespace); l.To != nil {
+		return l
 	}
-	for _, e := range entries {
-		if e.Key.Namespace == namespace || l.To == nil {
-			l.To = e
+	asked := clusterName // who must be asked to say that it is nowhere
+	if isService {
+		asked = everywhere
+		for _, other := range ix.clusters {
+			if o := other.byKey[service.String()]; o != nil && (l.To == nil || other.seen) {
+				l.To = o
+				if other.seen {
+					break
+				}
+			}
 		}
+	}
+	if l.To == nil {
+		l.Unknown = cmp.Or(
+			ix.unread(asked, resource.Key{Kind: "Service"}),
+			ix.unread(clusterName, resource.Key{Kind: "Service"}, resource.Key{Group: GroupNetworking, Kind: "ServiceEntry"}),
+		)
 	}
 	return l
 }
 
-// ServiceOf returns the Service that a host names for an object of a namespace: a short
-// name is one of the same namespace (Istio's reference, Destination.host).
-func ServiceOf(host, namespace string) (name, of string, ok bool) {
-	parts := strings.SplitN(host, ".", 4)
-	switch {
-	case strings.Contains(host, "*"):
-		return "", "", false
-	case len(parts) == 1:
-		return host, namespace, true
-	case len(parts) == 4 && parts[2] == "svc", len(parts) == 3 && parts[2] == "svc":
-		return parts[0], parts[1], true
-	default:
-		return "", "", false
+// entry returns the ServiceEntry for a host, the one with the most specific wildcard and of those the one of the namespace first.
+func (c *cluster) entry(host, namespace string) *Object {
+	entries := c.entries[host]
+	for suffix := host; len(entries) == 0; {
+		_, after, more := strings.Cut(suffix, ".")
+		if !more {
+			return nil
+		}
+		suffix = after
+		entries = c.entries["*."+suffix]
 	}
+	if i := slices.IndexFunc(entries, func(e *Object) bool { return e.Key.Namespace == namespace }); i >= 0 {
+		return entries[i]
+	}
+	return entries[0]
+}
+
+// clusterDomain ends the hosts of Services.
+const clusterDomain = ".svc.cluster.local"
+
+func serviceHost(name, namespace string) string { return name + "." + namespace + clusterDomain }
+
+// serviceOf returns the Service that a host names for an object of a namespace: a name without a dot is one of the same
+// namespace, one with a dot counts as it stands (Istio's reference, Destination.host).
+func serviceOf(host, namespace string) (name, of string, ok bool) {
+	if !strings.ContainsAny(host, ".*") {
+		return host, namespace, true
+	}
+	short, full := strings.CutSuffix(host, clusterDomain)
+	name, of, two := strings.Cut(short, ".")
+	return name, of, full && two && !strings.ContainsAny(of, ".*") && name != "*"
 }
 
 // HostOf is the host by which Istio knows an object that routes lead to.
 func HostOf(o *Object) string {
 	switch {
 	case o.Is("", "Service"):
-		return o.Key.Name + "." + o.Key.Namespace + ".svc.cluster.local"
+		return serviceHost(o.Key.Name, o.Key.Namespace)
 	case len(o.Wiring.Hosts) > 0:
 		return o.Wiring.Hosts[0]
 	default:

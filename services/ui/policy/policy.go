@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,7 +65,7 @@ func Route(ix *mesh.Index, route *mesh.Object) []Hop {
 		}
 		hop := Hop{Title: l.Kind + " " + l.Name}
 		if l.To == nil {
-			hop.Says = "It is not there: no request comes this way."
+			hop.Says = cmp.Or(l.Unknown, "It is not there: no request comes this way.")
 			hops = append(hops, hop)
 			continue
 		}
@@ -115,7 +116,7 @@ func backends(ix *mesh.Index, route *mesh.Object, clients []string) []Hop {
 		seen[l.String()] = true
 		hop := Hop{Title: "Backend " + l.Kind + " " + l.Name}
 		if l.To == nil {
-			hop.Says = "It is not there: requests that a rule sends here fail."
+			hop.Says = cmp.Or(l.Unknown, "It is not there: requests that a rule sends here fail.")
 			hops = append(hops, hop)
 			continue
 		}

@@ -33,7 +33,7 @@ func (c Column) String() string {
 	return [...]string{"Gateways", "Routes", "Global services", "Services"}[c]
 }
 
-// Node is an object, a name that leads nowhere, or a group of objects.
+// Node is an object, a name that leads to none that is known, or a group of objects.
 type Node struct {
 	// ID is the same as long as the node means the same.
 	ID     string `json:"id"`
@@ -234,6 +234,9 @@ func (b *builder) end(l mesh.Lead, from *mesh.Object, at Column) *Node {
 	n := &Node{
 		ID: id, Column: at, Kind: l.Kind, Title: title, Namespace: namespace, Cluster: from.Ref.Cluster,
 		Health: mesh.Missing, Says: "Named by a route, and not there",
+	}
+	if l.Unknown != "" {
+		n.Health, n.Says = mesh.Plain, l.Unknown
 	}
 	if l.Kind == v1alpha1.KindGlobalService {
 		n.Column = GlobalServices

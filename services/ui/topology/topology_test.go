@@ -202,6 +202,61 @@ func TestWaysGoFromGatewaysToServicesOfAllClusters(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotThereIsJudgedAsByTheInsights(t *testing.T) {
+	const to = `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: %s, namespace: shop}
+spec: {hosts: [%[1]s.example], http: [{route: [{destination: {host: %[2]s}}]}]}
+`
+	kind := `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: kind, namespace: shop}
+spec: {rules: [{backendRefs: [{group: multicluster.x-k8s.io, kind: ServiceImport, name: imported}]}]}
+`
+	unread := `
+apiVersion: internal.meshweir.io/v1
+kind: UnreadKind
+metadata: {name: service}
+spec: {kind: Service}
+`
+	east := fmt.Sprintf(service, "cart") + kind + `---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: legacy, namespace: pay}
+spec: {hosts: [legacy.old.svc.cluster.local]}
+`
+	for name, host := range map[string]string{
+		"short": "cart", "full": "cart.shop.svc.cluster.local", "half": "cart.shop.svc", "zone": "cart.shop.svc.other.zone",
+		"entry": "legacy.old.svc.cluster.local", "elsewhere": "far.shop.svc.cluster.local", "nowhere": "gone.shop.svc.cluster.local",
+	} {
+		east += fmt.Sprintf(to, name, host)
+	}
+	f := newFleet(t, map[string]string{"east": east, "west": fmt.Sprintf(service, "far")})
+	health := func() map[string]mesh.Health {
+		g := topology.Build(f.index(), topology.Filter{})
+		of := map[string]mesh.Health{}
+		for _, e := range g.Edges {
+			i := slices.IndexFunc(g.Nodes, func(n *topology.Node) bool { return n.ID == e.To })
+			of[e.From[strings.LastIndex(e.From, "/")+1:]] = g.Nodes[i].Health
+		}
+		return of
+	}
+	want := map[string]mesh.Health{
+		"short": mesh.Plain, "full": mesh.Plain, "half": mesh.Missing, "zone": mesh.Missing,
+		"entry": mesh.Plain, "elsewhere": mesh.Plain, "nowhere": mesh.Missing, "kind": mesh.Plain,
+	}
+	if diff := cmp.Diff(want, health()); diff != "" {
+		t.Errorf("where routes lead (-want +got):\n%s", diff)
+	}
+	f.add(t, "west", unread)
+	want["nowhere"] = mesh.Plain
+	if diff := cmp.Diff(want, health()); diff != "" {
+		t.Errorf("where routes lead while west's Services cannot be read (-want +got):\n%s", diff)
+	}
+}
+
 func TestFilterLeavesWhatMatchesAndTheWaysToAndFromIt(t *testing.T) {
 	tests := []struct {
 		name string

@@ -59,6 +59,9 @@ func wiringReader(kind string) func(spec []byte) (*Wiring, error) {
 	}
 }
 
+// Wired reports whether objects of a kind have a wiring. What has none may exist without anybody here knowing.
+func Wired(group, kind string) bool { return wiringReader(kind+"."+group) != nil }
+
 // wiring reads the wiring of an object; nil for a kind that has none, and for an
 // object whose fields have other types than expected: that is reported elsewhere.
 func wiring(apiVersion, kind string, spec []byte) *Wiring {
