@@ -37,45 +37,35 @@ func (p *letterPage) Path() string { return "/pipeline/dead-letters/" + p.Group 
 func (s *Server) letter() *page {
 	return &page{
 		name: "letter", section: "Pipeline", pattern: "/pipeline/dead-letters/{group}/{id}", regions: []string{"notice", "body"},
-		data: func(_ context.Context, f *Fleet, a address) (any, string, error) {
+		data: func(ctx context.Context, f *Fleet, a address) (any, string, error) {
 			parts := strings.Split(strings.TrimPrefix(a.path, "/api"), "/")
 			group, id := parts[len(parts)-2], parts[len(parts)-1]
-			l, err := s.readLetter(group, id)
+			l, err := s.readLetter(ctx, group, id)
 			if err != nil {
 				return nil, "", err
 			}
-			p := &letterPage{Notice: f.Notice, Group: group, Letter: l}
-			if l.Message != nil {
-				p.Text = string(l.Message.Payload)
-				for _, name := range slices.Sorted(maps.Keys(l.Message.Metadata)) {
-					p.Fields = append(p.Fields, letterField{name, l.Message.Metadata[name]})
-				}
-			}
-			for _, name := range slices.Sorted(maps.Keys(l.Raw)) {
-				p.Fields = append(p.Fields, letterField{name, strings.ToValidUTF8(string(l.Raw[name]), "�")})
-			}
-			return p, "Dead letter", nil
+			return newLetterPage(f, group, l), "Dead letter", nil
 		},
 	}
+}
+
+func newLetterPage(f *Fleet, group string, l stream.DeadLetter) *letterPage {
+	p := &letterPage{Notice: f.Notice, Group: group, Letter: l}
+	if l.Message != nil {
+		p.Text = string(l.Message.Payload)
+		for _, name := range slices.Sorted(maps.Keys(l.Message.Metadata)) {
+			p.Fields = append(p.Fields, letterField{name, l.Message.Metadata[name]})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Raw)) {
+		p.Fields = append(p.Fields, letterField{name, strings.ToValidUTF8(string(l.Raw[name]), "�")})
+	}
+	return p
 }
 
 // canBeLetter reports whether a group and an id can be those of a dead letter.
 func (s *Server) canBeLetter(group, id string) bool {
 	return s.watch != nil && letterID.MatchString(id) && letterGroup.MatchString(group)
-}
-
-func (s *Server) readLetter(group, id string) (stream.DeadLetter, error) {
-	if !s.canBeLetter(group, id) {
-		return stream.DeadLetter{}, errNotFound
-	}
-	s.watch.mu.Lock()
-	defer s.watch.mu.Unlock()
-	for _, l := range s.watch.letters[group] {
-		if l.ID == id {
-			return l, nil
-		}
-	}
-	return stream.DeadLetter{}, errNotFound
 }
 
 // actOnLetter replays or drops a dead letter and goes back to the pipeline. Other sites cannot post here: see routes.

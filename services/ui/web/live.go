@@ -91,8 +91,8 @@ func (h *hub) render(ctx context.Context, f *feed, p *page, a address) {
 			return
 		}
 		var again <-chan time.Time
-		if p.every > 0 {
-			again = time.After(p.every)
+		if p.every > 0 { // at its own pace: what the fleet does is not what it shows
+			again, moved = time.After(p.every), nil
 		}
 		select {
 		case <-moved:

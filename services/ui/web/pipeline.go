@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -15,23 +14,25 @@ import (
 )
 
 const (
-	// sampleEvery is how often the pipeline is looked at, and samples how many looks a page shows.
+	// sampleEvery is how often the pipeline is looked at while somebody wants to see it, and samples how many looks a page shows.
 	sampleEvery = 5 * time.Second
 	samples     = 60
-	// shownLetters is how many dead letters of a group a page shows.
-	shownLetters = 100
 )
 
-// watch looks at the pipeline every now and then, and remembers the last looks.
+// watch looks at the pipeline while somebody wants to see it, and remembers the last looks.
 type watch struct {
 	conn     *redisconn.Conn
 	surveyor *survey.Surveyor
+	// looking is held during a look: who comes meanwhile waits for it.
+	looking sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	last    survey.Survey
 	letters map[string][]stream.DeadLetter
 	trouble string
 	rates   []rate
+	// tried is when the last look began, also one that failed.
+	tried time.Time
 }
 
 // rate is how many revisions were written between two looks.
@@ -47,34 +48,33 @@ func newWatch(conn *redisconn.Conn) *watch {
 	return &watch{conn: conn, surveyor: survey.New(conn)}
 }
 
-func (w *watch) run(ctx context.Context) {
-	ticker := time.NewTicker(sampleEvery)
-	defer ticker.Stop()
-	for {
+// keep looks unless somebody has just looked.
+func (w *watch) keep(ctx context.Context) {
+	w.looking.Lock()
+	defer w.looking.Unlock()
+	w.mu.Lock()
+	fresh := time.Since(w.tried) < sampleEvery
+	w.mu.Unlock()
+	if !fresh {
 		w.look(ctx)
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 
-// look takes a survey and the dead letters that there are.
+// look takes a survey and the newest dead letters of each class.
 func (w *watch) look(ctx context.Context) {
 	const patience = 4 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	w.mu.Lock()
+	w.tried = time.Now()
+	w.mu.Unlock()
 	s, err := w.surveyor.Take(ctx, survey.Options{})
 	letters := map[string][]stream.DeadLetter{}
 	for _, d := range s.DeadLetters {
-		if err != nil || d.Count == 0 {
+		if err != nil || d.Count == 0 || d.Trouble != "" {
 			continue
 		}
-		var dead *stream.DeadLetters
-		if dead, err = w.dead(d.Group); err == nil {
-			letters[d.Group], err = dead.List(ctx, stream.Page{Limit: shownLetters})
-		}
+		letters[d.Group], err = w.newest(ctx, d)
 	}
 	w.take(s, letters, err)
 }
@@ -90,7 +90,9 @@ func (w *watch) take(s survey.Survey, letters map[string][]stream.DeadLetter, er
 		w.trouble = err.Error()
 		return
 	}
-	if !w.last.At.IsZero() {
+	if s.At.Sub(w.last.At) > 2*sampleEvery {
+		w.rates = nil // nobody looked meanwhile
+	} else {
 		w.rates = append(w.rates, rateOf(w.last, s))
 		w.rates = w.rates[max(0, len(w.rates)-samples):]
 	}
@@ -118,8 +120,10 @@ func rateOf(before, now survey.Survey) rate {
 // pipelinePage shows the streams, who reads them, and what was given up on.
 type pipelinePage struct {
 	Notice
-	// Off says that this ui has no way to look.
-	Off bool `json:"off,omitempty"`
+	Query pipelineQuery `json:"query"`
+	// Off says that this ui has no way to look, Known that a look has succeeded: without, nothing that follows says anything.
+	Off   bool `json:"off,omitempty"`
+	Known bool `json:"known"`
 	// Trouble says why the last look failed; what is shown is older then.
 	Trouble string        `json:"trouble,omitempty"`
 	Survey  survey.Survey `json:"survey"`
@@ -127,46 +131,62 @@ type pipelinePage struct {
 	Spark   spark         `json:"-"`
 	Groups  []groupLine   `json:"groups,omitempty"`
 	Letters []letterClass `json:"deadLetters,omitempty"`
+	// Unread says of which groups the dead letters could not be read, and why.
+	Unread []string `json:"unreadDeadLetters,omitempty"`
 	// Behind counts the revisions that groups were not given, Pending the entries that were not acked, Dead the dead letters.
 	Behind  int64 `json:"behind"`
 	Pending int64 `json:"pending"`
 	Dead    int64 `json:"dead"`
+	// AtLeast says that of some groups it is not known how far they are behind.
+	AtLeast bool `json:"behindAtLeast,omitempty"`
 	// Oldest is when Redis took the oldest entry that somebody did not deal with; zero for none.
 	Oldest time.Time `json:"oldest,omitzero"`
+	// Keyspaces are those of this page, what asks for attention first; Total counts all that match.
+	Keyspaces []survey.Keyspace `json:"-"`
+	Total     int               `json:"-"`
+	// Previous and Next are the addresses of the pages beside; empty for none.
+	Previous, Next string `json:"-"`
 	// Done says what became of a dead letter.
 	Done string `json:"-"`
 }
 
+// Figures are the names of those at the top of the page.
+func (p *pipelinePage) Figures() []string {
+	return []string{"Writes now", "Behind", "Pending", "Dead letters"}
+}
+
 // groupLine sums up a consumer group over all streams.
 type groupLine struct {
-	Name      string    `json:"name"`
-	Streams   int       `json:"streams"`
-	Lag       int64     `json:"lag"`
+	Name    string `json:"name"`
+	Streams int    `json:"streams"`
+	Lag     int64  `json:"lag"`
+	// AtLeast says that of some streams the lag is not known.
+	AtLeast   bool      `json:"lagAtLeast,omitempty"`
 	Pending   int64     `json:"pending"`
 	Oldest    time.Time `json:"oldest,omitzero"`
 	Consumers []string  `json:"consumers,omitempty"`
-}
-
-// letterClass are the dead letters of a group with the same class.
-type letterClass struct {
-	Group   string              `json:"group"`
-	Class   stream.Class        `json:"class"`
-	Count   int                 `json:"count"`
-	Letters []stream.DeadLetter `json:"letters"`
 }
 
 func (s *Server) pipeline() *page {
 	return &page{
 		name: "pipeline", section: "Pipeline", pattern: "/pipeline", every: sampleEvery,
 		regions: []string{"notice", "stats", "rates", "letters", "groups", "keyspaces", "servers"},
-		data: func(_ context.Context, f *Fleet, a address) (any, string, error) {
-			p := &pipelinePage{Notice: f.Notice, Off: s.watch == nil}
+		data: func(ctx context.Context, f *Fleet, a address) (any, string, error) {
+			q, err := parsePipelineQuery(a.query)
+			if err != nil {
+				return nil, "", badRequest{err}
+			}
+			p := &pipelinePage{Notice: f.Notice, Query: q, Off: s.watch == nil}
 			p.Done = map[string]string{
 				"replayed": "The dead letter was published again to the stream that it came from.",
 				"dropped":  "The dead letter was dropped.",
 			}[a.query.Get("done")]
 			if s.watch != nil {
+				s.watch.keep(ctx)
 				s.watch.fill(p)
+				if q.Before != "" {
+					s.watch.fillOlder(ctx, p)
+				}
 			}
 			return p, "Pipeline", nil
 		},
@@ -176,8 +196,9 @@ func (s *Server) pipeline() *page {
 func (w *watch) fill(p *pipelinePage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.Survey, p.Trouble, p.Rates = w.last, w.trouble, slices.Clone(w.rates)
+	p.Survey, p.Trouble, p.Rates, p.Known = w.last, w.trouble, slices.Clone(w.rates), !w.last.At.IsZero()
 	p.Spark = sparkOf(p.Rates)
+	p.fillKeyspaces()
 	groups := map[string]*groupLine{}
 	for _, k := range w.last.Keyspaces {
 		for _, g := range k.Stream.Groups {
@@ -187,38 +208,27 @@ func (w *watch) fill(p *pipelinePage) {
 				groups[g.Name] = line
 			}
 			line.add(g)
-			p.Behind += max(0, g.Lag)
-			p.Pending += g.Pending
 		}
 	}
 	for _, line := range groups {
+		p.Behind, p.Pending, p.AtLeast = p.Behind+line.Lag, p.Pending+line.Pending, p.AtLeast || line.AtLeast
 		p.Oldest = before(p.Oldest, line.Oldest)
 		p.Groups = append(p.Groups, *line)
 	}
 	slices.SortFunc(p.Groups, func(a, b groupLine) int { return strings.Compare(a.Name, b.Name) })
 	for _, d := range w.last.DeadLetters {
 		p.Dead += d.Count
-		classes := map[stream.Class]*letterClass{}
-		for _, l := range w.letters[d.Group] {
-			c := classes[l.Class]
-			if c == nil {
-				c = &letterClass{Group: d.Group, Class: l.Class, Count: d.ByClass[l.Class]}
-				classes[l.Class] = c
-			}
-			c.Letters = append(c.Letters, l)
+		if d.Trouble != "" {
+			p.Unread = append(p.Unread, d.Group+": "+d.Trouble)
 		}
-		for _, c := range classes {
-			p.Letters = append(p.Letters, *c)
-		}
+		p.Letters = append(p.Letters, classesOf(d, w.letters[d.Group])...)
 	}
-	slices.SortFunc(p.Letters, func(a, b letterClass) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(string(a.Class), string(b.Class)))
-	})
 }
 
 func (l *groupLine) add(g survey.Group) {
 	l.Streams++
 	l.Lag += max(0, g.Lag)
+	l.AtLeast = l.AtLeast || g.Lag < 0
 	l.Pending += g.Pending
 	l.Oldest = before(before(l.Oldest, g.UnreadAt), g.PendingAt)
 	for _, c := range g.Consumers {

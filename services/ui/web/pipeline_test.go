@@ -1,11 +1,16 @@
 package web
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -32,6 +37,7 @@ func fullWatch() *watch {
 	look.At = at.Add(5 * time.Second)
 	w.take(look, letters, nil)
 	w.take(look, letters, nil)
+	w.tried = time.Now() // nobody looks again
 	return w
 }
 
@@ -91,5 +97,147 @@ func TestADeadLetterIsShownAndDropped(t *testing.T) {
 	}
 	if _, body := s.request(http.MethodGet, "/pipeline?done=dropped", nil); !strings.Contains(body, "was dropped") || strings.Contains(body, path) {
 		t.Error("the page does not say what became of the dead letter, or still lists it")
+	}
+}
+
+// regionsOf renders the regions of a page.
+func regionsOf(t *testing.T, p *page, data any) string {
+	t.Helper()
+	r, _ := testRenderer(t)
+	regions, err := r.regions(p, &Fleet{}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, made := range regions {
+		all.WriteString(string(made.html))
+	}
+	return all.String()
+}
+
+func TestThePipelineDoesNotSayZeroWhereItDoesNotKnow(t *testing.T) {
+	shown := func(w *watch) string {
+		p := &pipelinePage{Query: pipelineQuery{Page: 1}}
+		w.fill(p)
+		return regionsOf(t, (&Server{}).pipeline(), p)
+	}
+	never := newWatch(&redisconn.Conn{})
+	for _, when := range []string{"nobody looked", "Redis did not answer"} {
+		text := shown(never)
+		for _, wrong := range []string{"No dead letters", "nothing waits", `number">0`} {
+			if strings.Contains(text, wrong) {
+				t.Errorf("%s, and the page says %q", when, wrong)
+			}
+		}
+		never.take(survey.Survey{}, nil, errors.New("no connection"))
+	}
+	half := newWatch(&redisconn.Conn{})
+	half.take(survey.Survey{
+		At:          time.Now(),
+		Keyspaces:   []survey.Keyspace{{Name: "a/b", Stream: survey.Stream{Groups: []survey.Group{{Name: "ui", Lag: -1}}}}},
+		DeadLetters: []survey.DeadLetters{{Group: "ui", Trouble: "NOPERM"}},
+	}, nil, nil)
+	text := shown(half)
+	for _, want := range []string{`at least </span>0</span><span class="stat-says">revisions`, `at least 0</td>`, "ui: NOPERM", "not all can be read"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "No dead letters") {
+		t.Error("the page says that there are no dead letters, and could not read them")
+	}
+}
+
+func TestDeadLettersOfEveryAgeAndClassCanBeReached(t *testing.T) {
+	s, conn, oldest := newPipelineSite(t)
+	key := keyspace.DeadLettersKey("ui")
+	msg := message.NewMessage("1", nil)
+	msg.Metadata = message.Metadata{stream.ClassKey: string(stream.ClassExhausted), stream.GroupKey: "ui"}
+	exhausted, err := redisstream.DefaultMarshallerUnmarshaller{}.Marshal(key, msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rare, err := conn.Client.XAdd(t.Context(), &redis.XAddArgs{Stream: key, Values: exhausted}).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * shownLetters {
+		if err := conn.Client.XAdd(t.Context(), &redis.XAddArgs{Stream: key, Values: []any{"garbage", "x"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.server.watch.look(t.Context())
+	_, body := s.get("/pipeline")
+	for _, want := range []string{"/ui/" + rare, "the newest 100", "exhausted"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	pages := 1
+	for ; !strings.Contains(body, "/ui/"+oldest) && pages < 10; pages++ {
+		_, rest, more := strings.Cut(body, `<a href="/pipeline?before=`)
+		address, _, _ := strings.Cut(rest, `"`)
+		if !more {
+			t.Fatalf("page %d of the dead letters leads nowhere:\n%s", pages, body)
+		}
+		_, body = s.get("/pipeline?before=" + strings.ReplaceAll(address, "&amp;", "&"))
+	}
+	if pages != 4 {
+		t.Errorf("the oldest dead letter is on page %d, want 4", pages)
+	}
+	if status, _ := s.get("/pipeline/dead-letters/ui/" + oldest); status != http.StatusOK {
+		t.Errorf("the oldest dead letter's page is answered with %d", status)
+	}
+	if status, _ := s.get("/pipeline/dead-letters/ui/1-1"); status != http.StatusNotFound {
+		t.Errorf("the page of a dead letter that is not there is answered with %d", status)
+	}
+}
+
+func TestThePipelineIsLookedAtForThoseWhoLook(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	s := newSiteOn(t, server, Config{Pipeline: &redisconn.Conn{Client: server, Blocking: server}})
+	s.eventually("/", "Connected")
+	tried := func() time.Time {
+		s.server.watch.mu.Lock()
+		defer s.server.watch.mu.Unlock()
+		return s.server.watch.tried
+	}
+	if at := tried(); !at.IsZero() {
+		t.Fatalf("somebody looked at %s, and nobody has the page open", at)
+	}
+	s.eventually("/pipeline", "snapshot/east")
+	first := tried()
+	if s.get("/pipeline"); first.IsZero() || !tried().Equal(first) {
+		t.Errorf("two requests at once look at %s and %s", first, tried())
+	}
+}
+
+func TestKeyspacesAreFilteredPagedAndTheIllComeFirst(t *testing.T) {
+	p := &pipelinePage{Query: pipelineQuery{Text: "Snapshot/", Page: 1}}
+	for n := range 2*pageSize + 1 {
+		p.Survey.Keyspaces = append(p.Survey.Keyspaces,
+			survey.Keyspace{Name: keyspace.Name(fmt.Sprintf("snapshot/c%03d", n)), Exists: true, Complete: true}, survey.Keyspace{Name: keyspace.Name(fmt.Sprintf("output/c%03d", n))})
+	}
+	p.Survey.Keyspaces[2*pageSize].Trouble = []string{"no rights"}
+	p.fillKeyspaces()
+	if p.Total != 2*pageSize+1 || len(p.Keyspaces) != pageSize || p.Keyspaces[0].Name != "snapshot/c100" || p.Keyspaces[1].Name != "snapshot/c000" || p.Previous != "" {
+		t.Errorf("the first page has %d of %d, %s first, %q before", len(p.Keyspaces), p.Total, p.Keyspaces[0].Name, p.Previous)
+	}
+	u, err := url.Parse(p.Next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Query, err = parsePipelineQuery(u.Query()); err != nil || p.Query.Page != 2 {
+		t.Fatalf("the next page is %q (%v)", p.Next, err)
+	}
+	p.Query.Page = 3
+	p.fillKeyspaces()
+	if len(p.Keyspaces) != 1 || p.Previous == "" {
+		t.Errorf("the last page has %d", len(p.Keyspaces))
+	}
+	for _, bad := range []url.Values{{"page": {"0"}}, {"page": {"x"}}, {"before": {"x"}}, {"before": {"1-1"}, "group": {"*"}}} {
+		if _, err := parsePipelineQuery(bad); err == nil {
+			t.Errorf("%v was taken", bad)
+		}
 	}
 }

@@ -200,9 +200,6 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	if s.watch != nil {
-		s.background.Go(func() { s.watch.run(s.life) })
-	}
 	var ahead unused
 	server.ConnState = ahead.note
 	s.log.InfoContext(ctx, "pages served", "url", "http://"+listener.Addr().String()+"/")

@@ -23,10 +23,12 @@ func sparkOf(rates []rate) spark {
 	for _, r := range rates {
 		s.Most = max(s.Most, r.Second)
 	}
+	if len(rates) > 0 {
+		s.Now = rates[len(rates)-1].Second
+	}
 	if len(rates) < 2 {
 		return s
 	}
-	s.Now = rates[len(rates)-1].Second
 	var b strings.Builder
 	step := float64(sparkWidth) / float64(samples-1)
 	first := 0.0

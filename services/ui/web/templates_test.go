@@ -141,7 +141,7 @@ func TestTemplatesFitTheirStructs(t *testing.T) {
 		"clusters": {clusters(), []any{&clustersPage{}, shown(clusters(), empty, address{}), shown(clusters(), full, address{})}},
 		"cluster":  {cluster(), []any{&clusterPage{Cluster: &Cluster{}}, shown(cluster(), full, address{ref: view.Ref{Cluster: "east"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "west"}}), shown(cluster(), full, address{ref: view.Ref{Cluster: "quiet"}})}},
 		"pipeline": {(&Server{}).pipeline(), []any{&pipelinePage{Off: true, Trouble: "no", Done: "done"}, shown((&Server{watch: fullWatch()}).pipeline(), empty, address{})}},
-		"letter":   {(&Server{}).letter(), []any{&letterPage{}, shown((&Server{watch: fullWatch()}).letter(), empty, address{path: "/pipeline/dead-letters/ui/1-0"})}},
+		"letter":   {(&Server{}).letter(), []any{&letterPage{}, newLetterPage(empty, "ui", fullWatch().letters["ui"][0])}},
 		"policies": {policies(), []any{&policiesPage{}, shown(policies(), empty, address{}), shown(policies(), full, address{}), shown(policies(), policyFleet(t), address{query: map[string][]string{"q": {"cart"}}}), shown(policies(), policyFleet(t), address{})}},
 		"policy":   {policyOfRoute(), []any{&policyPage{}, shown(policyOfRoute(), policyFleet(t), address{ref: view.Ref{Cluster: "east", Key: policedRoute}})}},
 		"topology": {topologies(), []any{
