@@ -30,6 +30,7 @@ type fleet struct {
 	output   *keyspace.Derived
 	status   *keyspace.Derived
 	applied  *keyspace.Owned
+	found    *keyspace.Derived
 }
 
 const (
@@ -82,13 +83,17 @@ func newFleet(t *testing.T) *fleet {
 	f.applied.Set(virtual, []byte(`{"result":"Applied","output":"1-a/1"}`))
 	f.status.Set(route, []byte(`{"observedGeneration":1,"status":{"parents":[{"parentRef":{"name":"shop"},"conditions":[{"type":"Accepted","status":"True","reason":"Accepted"}]}]}}`))
 	f.flush()
-	found := store.Derived("insight/west")
-	found.Set(insightKey, []byte(`{"code":"CFG0101","severity":"error","title":"Route to a host that exists nowhere","summary":"VirtualService ingress/cart sends requests to reviews, which exists nowhere.",
+	f.found = store.Derived("insight/west")
+	f.found.Set(insightKey, []byte(`{"code":"CFG0101","severity":"error","title":"Route to a host that exists nowhere","summary":"VirtualService ingress/cart sends requests to reviews, which exists nowhere.",
 		"target":{"cluster":"west","object":"`+virtual+`"},"evidence":[{"says":"The route sends to this host.","source":{"cluster":"west","object":"`+virtual+`"},"field":"spec.http[0].route[0].destination.host","value":"reviews"}],
 		"remediation":[{"do":"Look which Services there are.","commands":["kubectl get services --namespace ingress"]}],"closes":"When the host exists.","firstSeen":"2026-11-29T10:00:00Z","lastChanged":"2026-11-29T10:00:00Z"}`))
-	found.Complete()
-	if err := found.Flush(t.Context(), nil); err != nil {
-		t.Fatal(err)
+	f.found.Complete()
+	fleetWide := store.Derived("insight/fleet")
+	fleetWide.Complete()
+	for _, d := range []*keyspace.Derived{f.found, fleetWide} {
+		if err := d.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, s := range f.snapshot {
 		if err := s.Beat(t.Context(), []byte(`{"version":"v1"}`), time.Hour); err != nil {
@@ -198,6 +203,17 @@ func TestBrowser(t *testing.T) {
 	f.snapshot["west"].Set("Service/shop/zebra", []byte(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"zebra"}}`))
 	f.flush()
 	b.await(says + `("101–151 of 151") && ` + says + `("zebra")`)
+
+	// What a filter leaves is said aloud, and what a mended insight's page still shows is said to be past.
+	b.eval(`{ const q = document.getElementById("q"); q.value = "zebra"; q.dispatchEvent(new Event("input", {bubbles: true})) }`)
+	b.await(`document.getElementById("found").textContent === "1 resource"`)
+	b.open(f.url + "/insights/CFG0101/west/VirtualService.networking.istio.io/ingress/cart%23reviews")
+	b.await(`document.getElementById("live-state").dataset.state === "on"`)
+	f.found.Delete(insightKey)
+	if err := f.found.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	b.await(`document.getElementById("notice").innerText.includes("does not hold any more")`)
 
 	// The choice of colours lasts.
 	b.eval(`document.getElementById("theme").click()`)

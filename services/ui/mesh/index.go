@@ -141,7 +141,7 @@ func newCluster(from Cluster) *cluster {
 			}
 		}
 	}
-	slices.SortFunc(c.objects, func(a, b *Object) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.objects, func(a, b *Object) int { return view.CompareKeys(a.Key, b.Key) })
 	c.addBarePods(bare)
 	return c
 }
@@ -214,10 +214,4 @@ func (ix *Index) RootNamespace(name string) string {
 		return c.root
 	}
 	return defaultRoot
-}
-
-// compareKeys orders keys as people do: by kind, namespace and name.
-func compareKeys(a, b resource.Key) int {
-	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
-		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }

@@ -107,7 +107,7 @@ func (ix *Index) Selects(policy *Object) []*Pods {
 	}
 	if len(policy.Wiring.Targets) == 0 {
 		namespace := policy.Key.Namespace
-		if namespace == c.root && !(len(policy.Wiring.Selector) > 0 && ownLabels(policy)) {
+		if namespace == c.root && (len(policy.Wiring.Selector) == 0 || !ownLabels(policy)) {
 			namespace = everywhere
 		}
 		return c.podsOf(namespace, policy.Wiring.Selector)

@@ -89,6 +89,8 @@ type Graph struct {
 	// Grouped says how far the graph is summed up, Objects how many objects it is about.
 	Grouped Grouped `json:"grouped,omitempty"`
 	Objects int     `json:"objects"`
+	// Ill counts those of them that ask for attention, also where they have no room.
+	Ill int `json:"ill"`
 	// Left counts the clusters that have no room.
 	Left int `json:"left_out,omitempty"`
 	// Idle counts the Services that no route leads to, which are not shown unless asked for.
@@ -126,6 +128,11 @@ func Build(ix *mesh.Index, f Filter) Graph {
 	for _, id := range idle {
 		if f.matches(b.all[id]) {
 			g.Idle++
+		}
+	}
+	for _, n := range b.nodes {
+		if n.Health.Ill() {
+			g.Ill++
 		}
 	}
 	for _, to := range []Grouped{ByNamespace, ByCluster} {

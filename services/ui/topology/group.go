@@ -57,14 +57,20 @@ func (n *Node) take(o *Node) {
 	}
 }
 
-// cut leaves out the last clusters until the rest has room, and returns how many.
+// cut leaves out clusters until the rest has room, first those that have nothing ill, and returns how many.
 func (b *builder) cut() int {
-	counts := map[string]int{}
+	counts, ill := map[string]int{}, map[string]int{}
 	for _, n := range b.nodes {
 		counts[n.Cluster]++
+		ill[n.Cluster] += n.Ill
+		if n.Count == 0 && n.Health.Ill() {
+			ill[n.Cluster]++
+		}
 	}
+	names := slices.Sorted(maps.Keys(counts))
+	slices.SortStableFunc(names, func(a, b string) int { return min(1, ill[b]) - min(1, ill[a]) })
 	left, total := map[string]bool{}, 0
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
+	for _, name := range names {
 		total += counts[name]
 		left[name] = total > Limit && total != counts[name]
 	}

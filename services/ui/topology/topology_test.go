@@ -414,3 +414,24 @@ func BenchmarkTopologyOf1000Routes(b *testing.B) {
 		}
 	})
 }
+
+func TestClustersWithProblemsKeepTheirPlaceAndAllProblemsCount(t *testing.T) {
+	clusters := map[string]string{}
+	for i := range 100 {
+		to := "cart"
+		if i >= 90 {
+			to = "nowhere"
+		}
+		clusters[fmt.Sprintf("c%03d", i)] = gateway + "---\n" + fmt.Sprintf(route, "one", to) + "---\n" + fmt.Sprintf(service, "cart")
+	}
+	g := topology.Build(newFleet(t, clusters).index(), topology.Filter{})
+	if g.Left == 0 || g.Ill != 10 {
+		t.Fatalf("%d clusters are left out and %d objects ask for attention, want some and 10", g.Left, g.Ill)
+	}
+	for i := 90; i < 100; i++ {
+		name := fmt.Sprintf("c%03d", i)
+		if !slices.ContainsFunc(g.Clusters, func(c topology.Cluster) bool { return c.Name == name }) {
+			t.Errorf("%s, which has a problem, is left out", name)
+		}
+	}
+}

@@ -109,15 +109,8 @@ func standOf(m keyspace.Meta) Stand {
 	return Stand{Position: m.Position.String(), Complete: m.Complete, ChangedAt: m.ChangedAt.UTC()}
 }
 
-// CompareKeys orders keys for people: by kind, namespace and name.
-func CompareKeys(a, b string) int {
-	x, errX := resource.ParseKey(a)
-	y, errY := resource.ParseKey(b)
-	if errX != nil || errY != nil {
-		return strings.Compare(a, b)
-	}
-	return cmp.Or(
-		strings.Compare(x.Kind, y.Kind), strings.Compare(x.Group, y.Group),
-		strings.Compare(x.Namespace, y.Namespace), strings.Compare(x.Name, y.Name),
-	)
+// CompareKeys orders keys as people do: by kind, namespace and name.
+func CompareKeys(a, b resource.Key) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }

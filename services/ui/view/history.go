@@ -68,10 +68,20 @@ func (h *History) Add(s Transition) bool {
 			return false
 		}
 	}
+	if h.removed(s) {
+		return false
+	}
 	h.Steps = append(h.Steps, s)
 	slices.SortStableFunc(h.Steps, func(a, b Transition) int { return b.At.Compare(a.At) })
 	h.Steps = h.Steps[:min(len(h.Steps), MaxSteps)]
 	return true
+}
+
+// removed reports whether a step takes away what the newest step of its kind took away. A replica that follows several
+// revisions at once tells a removal by the last of them, another one by its own.
+func (h *History) removed(s Transition) bool {
+	i := slices.IndexFunc(h.Steps, func(old Transition) bool { return old.Kind == s.Kind })
+	return i >= 0 && len(s.Changes) > 0 && slices.Equal(h.Steps[i].Changes, s.Changes) && !slices.ContainsFunc(s.Changes, func(c Change) bool { return c.After != "" })
 }
 
 // Last is when the newest step was; zero for none.
@@ -145,7 +155,8 @@ func resultFields(f *Fact) map[string]string {
 	return map[string]string{"result": text}
 }
 
-// objectFields are the leaves of an object's spec where that is kept, else the few words that say what it is about.
+// objectFields are the labels of an object, and the leaves of its spec where that is kept, else the few words that say what
+// it is about.
 func objectFields(f *Fact) map[string]string {
 	fields := map[string]string{}
 	var spec any
@@ -153,6 +164,9 @@ func objectFields(f *Fact) map[string]string {
 		flatten("spec", spec, fields)
 	} else if f.Detail != "" {
 		fields["about"] = f.Detail
+	}
+	for name, value := range f.Labels {
+		fields["metadata.labels["+name+"]"] = value
 	}
 	if f.Manifest != nil {
 		fields["problem"] = f.Manifest.Message

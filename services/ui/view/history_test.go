@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,5 +80,33 @@ func TestHistoriesThatChangedLongestAgoAreTheOldest(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"1", "0"}, view.Oldest(all, 3)); diff != "" {
 		t.Errorf("the oldest (-want +got):\n%s", diff)
+	}
+}
+
+func TestARemovalIsNotedOnce(t *testing.T) {
+	removed := func(position string) view.Transition {
+		return view.Transition{At: time.Unix(1, 0), Kind: view.KindSnapshot, Position: position, Changes: []view.Change{{Before: "there"}}}
+	}
+	var h view.History
+	// One replica follows the revisions one by one, another takes three at once.
+	for _, step := range []view.Transition{removed("1-0000000a/10"), removed("1-0000000a/12")} {
+		h.Add(step)
+	}
+	if len(h.Steps) != 1 {
+		t.Fatalf("the removal has %d steps, want 1", len(h.Steps))
+	}
+	back := view.Transition{At: time.Unix(2, 0), Kind: view.KindSnapshot, Position: "1-0000000a/13", Changes: []view.Change{{After: "there"}}}
+	again := removed("1-0000000a/14")
+	again.At = time.Unix(3, 0)
+	if !h.Add(back) || !h.Add(again) {
+		t.Error("what came back and was removed again is not noted")
+	}
+}
+
+func TestALostLabelIsNoted(t *testing.T) {
+	before := &view.Fact{Labels: map[string]string{"istio-injection": "enabled"}}
+	step, ok := view.TransitionOf(view.KindSnapshot, before, &view.Fact{})
+	if want := []view.Change{{What: "metadata.labels[istio-injection]", Before: "enabled"}}; !ok || !slices.Equal(step.Changes, want) {
+		t.Errorf("changes are %v, want %v", step.Changes, want)
 	}
 }

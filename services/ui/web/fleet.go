@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -55,6 +54,27 @@ func (f *Fleet) wiring() *mesh.Index {
 
 // seen reports whether the state of a cluster is known, and nothing says that its agent is away.
 func (c *Cluster) seen() bool { return c.Known && (c.Beat.Connected() || c.Beat.Since.IsZero()) }
+
+// rank puts the clusters that ask for attention first: those that are away, then those with errors, then those with warnings.
+func (c *Cluster) rank() int {
+	switch {
+	case !c.seen():
+		return 0
+	case c.Errors > 0 || c.NotTaken() > 0:
+		return 1
+	case c.Warnings > 0:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// illFirst returns the clusters with those that ask for attention first, else by name.
+func illFirst(clusters []*Cluster) []*Cluster {
+	sorted := slices.Clone(clusters)
+	slices.SortStableFunc(sorted, func(a, b *Cluster) int { return a.rank() - b.rank() })
+	return sorted
+}
 
 // Cluster is one cluster of a fleet.
 type Cluster struct {
@@ -209,15 +229,9 @@ func (f *Fleet) item(ref view.Ref) *Item {
 	if c == nil || err != nil {
 		return nil
 	}
-	i, ok := slices.BinarySearchFunc(c.Items, key, func(it *Item, key resource.Key) int { return compareKeys(it.Key, key) })
+	i, ok := slices.BinarySearchFunc(c.Items, key, func(it *Item, key resource.Key) int { return view.CompareKeys(it.Key, key) })
 	if !ok {
 		return nil
 	}
 	return c.Items[i]
-}
-
-// compareKeys orders keys as people do: by kind, namespace and name.
-func compareKeys(a, b resource.Key) int {
-	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Group, b.Group),
-		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +85,8 @@ func (h *hub) render(ctx context.Context, f *feed, p *page, a address) {
 		if err != nil {
 			h.server.log.DebugContext(ctx, "an open page cannot be rendered", "path", a.path, "error", err)
 		}
-		f.show(regions, err != nil)
+		var bad badRequest
+		f.show(regions, errors.Is(err, errNotFound) || errors.As(err, &bad))
 		select {
 		case <-time.After(h.interval):
 		case <-ctx.Done():

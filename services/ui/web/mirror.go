@@ -78,7 +78,7 @@ func (m *mirror) build() *Fleet {
 	f := &Fleet{Notice: m.notice, Histories: maps.Clone(m.histories)}
 	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
 		if m.sorted[name] == nil {
-			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 		}
 		f.Clusters = append(f.Clusters, &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name], Items: m.sorted[name]})
 	}

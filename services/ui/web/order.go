@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/ui/view"
 )
 
 // place is where an item stands in a sorted list. It can be compared without
@@ -46,7 +47,7 @@ func (q Query) compare() func(a, b place) int {
 		if c != 0 {
 			return c
 		}
-		return cmp.Or(compareKeys(a.key, b.key), strings.Compare(a.cluster, b.cluster))
+		return cmp.Or(view.CompareKeys(a.key, b.key), strings.Compare(a.cluster, b.cluster))
 	}
 }
 

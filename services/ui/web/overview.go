@@ -12,6 +12,7 @@ import (
 // overviewPage is the fleet at a glance.
 type overviewPage struct {
 	Notice
+	// Clusters are all, those that ask for attention first.
 	Clusters []*Cluster `json:"clusters"`
 	// Totals over all clusters.
 	Connected int `json:"connected"`
@@ -50,6 +51,15 @@ type Finding struct {
 // maxFindings caps the problems on an overview; the list of resources has all.
 const maxFindings = 50
 
+// maxClusters caps the clusters on an overview; the list of clusters has all.
+const maxClusters = 10
+
+// First are the clusters that an overview shows.
+func (p *overviewPage) First() []*Cluster { return p.Clusters[:min(len(p.Clusters), maxClusters)] }
+
+// Others counts the clusters that it does not show.
+func (p *overviewPage) Others() int { return len(p.Clusters) - len(p.First()) }
+
 // maxInsights caps the insights on a page that is about something else.
 const maxInsights = 6
 
@@ -57,7 +67,7 @@ func overview() *page {
 	return &page{
 		name: "overview", section: "Overview", pattern: "/{$}", regions: []string{"notice", "totals", "insights", "clusters", "recent", "problems"},
 		data: func(_ context.Context, f *Fleet, _ address) (any, string, error) {
-			p := &overviewPage{Notice: f.Notice, Clusters: f.Clusters, Looked: f.Looked}
+			p := &overviewPage{Notice: f.Notice, Clusters: illFirst(f.Clusters), Looked: f.Looked}
 			for _, c := range f.Clusters {
 				if c.Beat.Connected() {
 					p.Connected++

@@ -66,7 +66,7 @@ func addManifest(t *testing.T, c *Cluster, text string) {
 	}
 	key := resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
 	c.Items = append(c.Items, newItem(c.Name, key.String(), row))
-	slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.Items, func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 }
 
 func stagesOf(t *testing.T, f *Fleet) map[string][]string {

@@ -32,7 +32,7 @@ func largeFleet(n int) *Fleet {
 		c.Items = append(c.Items, newItem(c.Name, fmt.Sprintf("%s/ns-%d/name-%d", kinds[i%len(kinds)], i%30, i/10), row))
 	}
 	for _, c := range f.Clusters {
-		slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+		slices.SortFunc(c.Items, func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 		c.Items = slices.CompactFunc(c.Items, func(a, b *Item) bool { return a.Key == b.Key })
 	}
 	return f

@@ -24,6 +24,8 @@ type resourcePage struct {
 	Insights []*Insight `json:"insights,omitempty"`
 	// History is what became of the object, the newest first.
 	History []Past `json:"history,omitempty"`
+	// Kept says that objects of the kind have a history at all.
+	Kept bool `json:"historyKept"`
 	// Sources and Outputs are the two sides of the lineage.
 	Sources []Link `json:"sources,omitempty"`
 	Outputs []Link `json:"outputs,omitempty"`
@@ -57,7 +59,7 @@ func (s *Server) resource() *page {
 				return nil, "", errNotFound
 			}
 			p := &resourcePage{
-				Notice: f.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster), Insights: f.insightsOf(it.Ref), History: f.history(it.Ref),
+				Notice: f.Notice, Ref: it.Ref, Item: it, Row: it.Row, Found: it.Found, Cluster: f.cluster(it.Ref.Cluster), Insights: f.insightsOf(it.Ref), History: f.history(it.Ref), Kept: view.Remembered(it.Ref.Key),
 				Sources: links(f, it.Sources), Outputs: links(f, it.Outputs),
 			}
 			if it.Place != view.PlaceGone {

@@ -67,7 +67,7 @@ func fullFleet() *Fleet {
 		for key, row := range rows[name] {
 			c.Items = append(c.Items, newItem(name, key, row))
 		}
-		slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+		slices.SortFunc(c.Items, func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 		f.Clusters = append(f.Clusters, c)
 	}
 	for key, severity := range map[string]insight.Severity{

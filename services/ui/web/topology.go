@@ -23,7 +23,6 @@ type topologyPage struct {
 	// Clusters and Namespaces are what can be filtered by.
 	Clusters   []string `json:"-"`
 	Namespaces []Option `json:"-"`
-	Ill        int      `json:"ill"`
 }
 
 // wayBox is a node in the graph.
@@ -72,14 +71,6 @@ func topologies() *page {
 				p.Boxes = append(p.Boxes, wayBox{b, n, fit(n.Name, 164, 6.7), fit(n.Sub(), 184, 5.6)})
 			}
 			p.Clusters = f.clusterNames()
-			for _, n := range p.Graph.Nodes {
-				switch {
-				case n.Count > 0:
-					p.Ill += n.Ill
-				case n.Health.Ill():
-					p.Ill++
-				}
-			}
 			return p, "Topology", nil
 		},
 	}

@@ -35,7 +35,7 @@ func wideFleet(n int) *Fleet {
 	for i := range n {
 		addRoute(c, fmt.Sprintf("team-%d", i%10), fmt.Sprintf("r%04d", i))
 	}
-	slices.SortFunc(c.Items, func(a, b *Item) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.Items, func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 	return &Fleet{Clusters: []*Cluster{c}}
 }
 

@@ -11,8 +11,7 @@ if (navigator.clipboard) {
     const from = button.dataset.copy === "command" ? button.parentElement.querySelector("code") : document.querySelector(button.dataset.copy);
     const word = button.querySelector(".copy-word");
     if (!from || !word) return;
-    await navigator.clipboard.writeText(from.textContent);
-    word.textContent = "Copied";
+    word.textContent = await navigator.clipboard.writeText(from.textContent).then(() => "Copied", () => "Not allowed");
     setTimeout(() => { word.textContent = "Copy"; }, 1500);
   });
   show();

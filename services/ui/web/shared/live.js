@@ -9,6 +9,20 @@ function say(state, word) {
   line.querySelector(".live-word").textContent = word;
 }
 
+// A page whose subject is gone goes on showing it, so it says that.
+function tellGone() {
+  const notice = document.getElementById("notice");
+  if (!notice) return;
+  const banner = document.createElement("div");
+  banner.className = "banner banner-unknown";
+  const text = document.createElement("p");
+  const strong = document.createElement("strong");
+  strong.textContent = notice.dataset.gone ?? "This is not there any more.";
+  text.append(strong, " What you see is how it was last.");
+  banner.append(text);
+  notice.replaceChildren(banner);
+}
+
 // The parts of the shell around a page ("data-live") are replaced here: they stand outside what the page's own events replace.
 //
 // PausingSource is an EventSource that sleeps while the page is hidden. The
@@ -55,7 +69,7 @@ class PausingSource {
     }
     for (const [name, listener] of this.#listeners) source.addEventListener(name, listener);
     for (const region of document.querySelectorAll("[sse-swap]")) source.addEventListener(region.getAttribute("sse-swap"), note);
-    source.addEventListener("gone", () => { this.close(); say("gone", "Removed"); });
+    source.addEventListener("gone", () => { this.close(); say("gone", "Removed"); tellGone(); });
     this.#source = source;
   }
 
