@@ -159,6 +159,9 @@ func (h *historian) writeAll(ctx context.Context, cluster string, keys map[strin
 			h.giveBack(cluster, key, steps)
 			continue
 		}
+		if _, begun := h.written[cluster]; !begun { // who restarts often trims, too
+			h.written[cluster] = trimAfter
+		}
 		h.written[cluster]++
 	}
 	if h.written[cluster] < trimAfter {

@@ -1,8 +1,10 @@
 package materialise_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,4 +78,38 @@ func TestHistoryOfAClusterThatWasNotKnownForAWhileSaysNothing(t *testing.T) {
 	w.flush()
 	want := map[string][]string{"Service/shop/last": {"snapshot:   → there"}}
 	w.eventually(func() string { return cmp.Diff(want, w.past("east")) })
+}
+
+// A replica that is started again before it has written much trims what others left.
+func TestHistoriesAreTrimmedAtTheFirstWrite(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	name, err := view.HistoryName("east")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := view.History{Steps: []view.Transition{{At: time.Unix(1, 0), Kind: view.KindSnapshot, Position: "1-0000000a/1", Changes: []view.Change{{After: "there"}}}}}
+	value, err := view.Record{History: &old}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := w.store.Derived(name)
+	for n := range view.MaxHistories + 10 {
+		left.Set(fmt.Sprintf("Service/shop/old-%d", n), value)
+	}
+	left.Complete()
+	if err := left.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.materialiser()
+	w.flush()
+	w.converged()
+	w.snapshot["east"].Set("Service/shop/new", object("Service/shop/new", ""))
+	w.flush()
+	w.eventually(func() string {
+		past := w.past("east")
+		if _, noted := past["Service/shop/new"]; len(past) != view.MaxHistories || !noted {
+			return fmt.Sprintf("%d histories are kept, want %d; the new one is noted: %t", len(past), view.MaxHistories, noted)
+		}
+		return ""
+	})
 }

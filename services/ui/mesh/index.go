@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -114,6 +115,9 @@ func newCluster(from Cluster) *cluster {
 			c.labels[key.Name] = row.Labels
 			continue
 		case key.Group == "" && key.Kind == "Pod":
+			if row.Finished() {
+				continue
+			}
 			bare = append(bare, &Pods{Cluster: c.name, Namespace: key.Namespace, Labels: row.Labels, Kind: key.Kind, Name: key.Name})
 			continue
 		case key.Group == resource.InternalGroup && key.Kind == internalv1.KindUnreadKind:
@@ -149,11 +153,12 @@ func newCluster(from Cluster) *cluster {
 // addBarePods adds the Pods that no workload makes, those with equal labels once.
 func (c *cluster) addBarePods(bare []*Pods) {
 	slices.SortFunc(bare, func(a, b *Pods) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	workloads, seen := maps.Clone(c.pods), map[string]bool{}
 	for _, p := range bare {
-		known := slices.ContainsFunc(c.pods[p.Namespace], func(o *Pods) bool {
-			return o.Kind != "Pod" && includes(p.Labels, o.Labels) || maps.Equal(p.Labels, o.Labels)
-		})
-		if !known {
+		made := slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return includes(p.Labels, o.Labels) })
+		alike := p.Namespace + "\n" + fmt.Sprint(p.Labels) // maps are printed sorted by key
+		if !made && !seen[alike] {
+			seen[alike] = true
 			c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
 		}
 	}

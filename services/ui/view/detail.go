@@ -88,6 +88,12 @@ func replicas(d details, s statusDetails) string {
 	return fmt.Sprintf("%d of %d ready", s.ReadyReplicas, want)
 }
 
+// Finished reports whether the row is that of a Pod whose work is done: nothing runs in it any more.
+func (r *Row) Finished() bool {
+	phase, _, _ := strings.Cut(r.Detail, ",") // as pod writes it
+	return phase == "Succeeded" || phase == "Failed"
+}
+
 func pod(d details, s statusDetails) string {
 	restarts := 0
 	for _, c := range s.ContainerStatuses {

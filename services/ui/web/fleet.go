@@ -27,15 +27,38 @@ type Fleet struct {
 	Histories map[string]map[string]view.History
 	Notice
 
-	wire  sync.Once
-	wired *mesh.Index
+	begin sync.Once
+	wired *wiring
+}
+
+// wiring is how the objects of clusters fit together. Fleets whose objects are the same share it.
+type wiring struct {
+	clusters []*Cluster
+	join     sync.Once
+	index    *mesh.Index
+}
+
+// isOf reports whether the wiring is that of clusters, too: the same rows, seen or not as they were.
+func (w *wiring) isOf(clusters []*Cluster) bool {
+	return w != nil && slices.EqualFunc(w.clusters, clusters, func(a, b *Cluster) bool {
+		return a.Name == b.Name && a.seen() == b.seen() && len(a.Items) == len(b.Items) && (len(a.Items) == 0 || &a.Items[0] == &b.Items[0])
+	})
 }
 
 // wiring returns how the objects of the fleet fit together. It is found out when a page asks first.
 func (f *Fleet) wiring() *mesh.Index {
-	f.wire.Do(func() {
-		f.wired = mesh.New(func(yield func(mesh.Cluster) bool) {
-			for _, c := range f.Clusters {
+	f.begin.Do(func() {
+		if f.wired == nil {
+			f.wired = &wiring{clusters: f.Clusters}
+		}
+	})
+	return f.wired.joined()
+}
+
+func (w *wiring) joined() *mesh.Index {
+	w.join.Do(func() {
+		w.index = mesh.New(func(yield func(mesh.Cluster) bool) {
+			for _, c := range w.clusters {
 				rows := func(yield func(resource.Key, *view.Row) bool) {
 					for _, it := range c.Items {
 						if !yield(it.Key, &it.Row) {
@@ -49,7 +72,7 @@ func (f *Fleet) wiring() *mesh.Index {
 			}
 		})
 	})
-	return f.wired
+	return w.index
 }
 
 // seen reports whether the state of a cluster is known, and nothing says that its agent is away.

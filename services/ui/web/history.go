@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -77,21 +78,22 @@ func (f *Fleet) history(ref view.Ref) []Past {
 
 // recent returns the newest transitions of clusters, the newest first; of each object one.
 func (f *Fleet) recent(clusters []*Cluster, limit int) []Past {
-	var all []Past
+	newer := func(a, b Past) int {
+		return cmp.Or(b.At.Compare(a.At), a.Ref.Compare(b.Ref))
+	}
+	var all []Past // sorted, and never more than asked for
 	for _, c := range clusters {
 		for key, h := range f.Histories[c.Name] {
-			if len(h.Steps) > 0 {
-				all = append(all, Past{Transition: h.Steps[0], Ref: view.Ref{Cluster: c.Name, Key: key}})
+			if len(h.Steps) == 0 {
+				continue
+			}
+			p := Past{Transition: h.Steps[0], Ref: view.Ref{Cluster: c.Name, Key: key}}
+			if at, _ := slices.BinarySearchFunc(all, p, newer); at < limit {
+				all = slices.Insert(all, at, p)
+				all = all[:min(len(all), limit)]
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Past) int {
-		if c := b.At.Compare(a.At); c != 0 {
-			return c
-		}
-		return a.Ref.Compare(b.Ref)
-	})
-	all = all[:min(len(all), limit)]
 	for i := range all {
 		all[i].Item = f.item(all[i].Ref)
 	}

@@ -39,6 +39,8 @@ type mirror struct {
 	healed time.Time
 	// partial holds the views that were seen incomplete: what they dropped may come back.
 	partial map[keyspace.Name]bool
+	// wired is that of the last fleet; the next one has it, too, unless rows changed.
+	wired   *wiring
 	current *Fleet        // nil when something changed since
 	moved   chan struct{} // closed, and replaced, when something changes
 }
@@ -87,6 +89,10 @@ func (m *mirror) build() *Fleet {
 	}
 	sortInsights(f.Insights)
 	_, f.Looked = m.insights[view.FleetInsightsName]
+	if !m.wired.isOf(f.Clusters) {
+		m.wired = &wiring{clusters: f.Clusters}
+	}
+	f.wired = m.wired
 	return f
 }
 
