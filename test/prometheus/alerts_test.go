@@ -20,7 +20,7 @@ func TestAlertsFireWhenTheyMustAndOnlyThen(t *testing.T) {
 	tests := []struct{ alert, name, series, fires string }{
 		{"MeshweirAgentSilent", "insights hears nothing of a cluster", `meshweir_insights{code="HLT0113",cluster="east"} _x5 1x10`, "yes"},
 		{"MeshweirAgentSilent", "of two replicas one says so", `meshweir_insights{code="HLT0113",cluster="east",instance="a"} 1x10`, "yes"},
-		{"MeshweirAgentSilent", "an agent was restarted", `meshweir_insights{code="HLT0113",cluster="east"} 1 _x60`, "no"},
+		{"MeshweirAgentSilent", "an agent was restarted", `meshweir_insights{code="HLT0113",cluster="east"} 1 stale _x60`, "no"},
 		{"MeshweirAgentSilent", "something else is found", `meshweir_insights{code="SEC0109",cluster="east"} 1x60`, "no"},
 		{"MeshweirServiceGone", "all translators are gone", ready + "\n" + `meshweir_ready{check="translator"} 1x5 _x20`, "yes"},
 		{"MeshweirServiceGone", "a translator never was", ready, "yes"},
