@@ -13,8 +13,13 @@ import (
 	"github.com/meshweir/meshweir/services/cmd/launch"
 )
 
-// probeUser asks a Redis that we run whether it is ready.
-const probeUser = "meshweir-probe"
+const (
+	// probeUser asks a Redis that we run whether it is ready.
+	probeUser = "meshweir-probe"
+	// defaultUser keeps out who names no user. Nobody can be it, and yet it needs its rights: while Redis reads its append-only
+	// file, it runs transactions as this user, and forgets in silence those that the user may not run (redis/redis#14541).
+	defaultUser = "user default off ~* &* +@all"
+)
 
 // aclUser is a Redis user as it is printed.
 type aclUser struct {
@@ -27,7 +32,7 @@ type aclUser struct {
 // firstUsers are the lines of an aclfile that stand before those of the services: nobody gets in without a name, and
 // probeUser may ask whether the server works, which one that loads its data denies.
 func firstUsers() []string {
-	return []string{"user default off", "user " + probeUser + " on nopass -@all +ping"}
+	return []string{defaultUser, "user " + probeUser + " on nopass -@all +ping"}
 }
 
 // aclCommand prints the Redis users of a fleet. It speaks to no Redis.

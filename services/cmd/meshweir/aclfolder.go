@@ -46,6 +46,7 @@ func writeUserFolder(folder string, users []launch.User, notes io.Writer) error 
 	if err != nil {
 		return err
 	}
+	others = slices.DeleteFunc(others, losesTransactions)
 	if slices.ContainsFunc(others, func(line string) bool { return userOf(line) == "default" }) {
 		lines = lines[1:]
 	}
@@ -92,6 +93,12 @@ func otherUsers(path string, names []string) (lines []string, err error) {
 		}
 	}
 	return lines, nil
+}
+
+// losesTransactions reports whether a line is about a default user that is off and may do nothing, see defaultUser.
+func losesTransactions(line string) bool {
+	words := strings.Fields(line)
+	return userOf(line) == "default" && slices.Contains(words, "off") && !slices.Contains(words, "+@all")
 }
 
 // userOf returns whom a line of an aclfile is about.

@@ -28,7 +28,7 @@ func TestAFolderOfUsersKeepsPasswordsAndForeignUsers(t *testing.T) {
 	}
 	password := readFile(t, folder, "agent-east", "password")
 	first := readFile(t, folder, aclFile)
-	if len(password) < 40 || !strings.HasPrefix(first, "user default off\n") || strings.Contains(first+notes, strings.TrimSpace(password)) {
+	if len(password) < 40 || !strings.HasPrefix(first, defaultUser+"\n") || strings.Contains(first+notes, strings.TrimSpace(password)) {
 		t.Errorf("got the password %q, and\n%s", password, first)
 	}
 
@@ -48,6 +48,33 @@ func TestAFolderOfUsersKeepsPasswordsAndForeignUsers(t *testing.T) {
 	}
 	if !strings.Contains(second, registered+"\n") || strings.Count(second, "user default ") != 1 || !strings.Contains(second, "default on nopass +ping") || strings.Count(second, "agent-east ") != 1 {
 		t.Errorf("users that were made elsewhere did not stay:\n%s", second)
+	}
+}
+
+func TestARestartOfRedisForgetsNoTransactionThoughTheDefaultUserIsOff(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, aclFile)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	lines := "user default off sanitize-payload resetchannels -@all\nuser admin on nopass ~* &* +@all\n" // as an older version left it, and ACL SAVE
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cli(t, 0, "acl", "--folder", folder)
+	server := pipelinetest.RealServer(t, "--appendonly", "yes", "--aclfile", file)
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: server.Socket(), Username: "admin", Password: "any"})
+	defer client.Close()
+	if _, err := client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+		p.HSet(t.Context(), "key", "field", "1")
+		p.HSet(t.Context(), "other", "field", "1") // of one command Redis makes no transaction in its file
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart()
+	if n, err := client.Exists(t.Context(), "key").Result(); err != nil || n != 1 {
+		t.Errorf("after the restart %d of the keys that a transaction wrote are there, %v, want 1", n, err)
 	}
 }
 

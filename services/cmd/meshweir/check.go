@@ -91,7 +91,11 @@ func checkAll(ctx context.Context, urls redisconn.URLs, s session) ([]verdict, e
 	if err != nil {
 		return nil, err
 	}
-	return append(verdicts, judgeSurvey(look, members, launch.Groups())...), nil
+	feeds, err := readFeeds(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	return append(verdicts, judgeSurvey(look, members, feeds, launch.Groups())...), nil
 }
 
 // checkRole looks at the Redis of one further role.

@@ -3,14 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
@@ -26,11 +24,11 @@ func inspectCommand(code *int) *cobra.Command {
 	commands := []*cobra.Command{clusters}
 	for kind, what := range map[string]string{
 		snapshotKind: "what the agent sees in the cluster", outputKind: "what the cluster is to have",
-		statusKind: "the conditions of its resources", appliedKind: "what became of each object of the output",
+		statusKind: "its resources with their bad conditions", appliedKind: "what became of each object of the output",
 	} {
 		commands = append(commands, o.inspectObjects(kind, what))
 	}
-	return o.group("inspect", "Read the data: clusters, objects, keys, sizes", append(commands, o.inspectObject(), o.inspectKeys(), o.inspectSizes())...)
+	return o.group("inspect", "Read the data: clusters, objects, keys, sizes", append(commands, o.inspectObject(), o.inspectKeyspace(), o.inspectKeys(), o.inspectSizes())...)
 }
 
 // row is one object of a keyspace.
@@ -42,7 +40,9 @@ type row struct {
 	Revision uint64 `json:"revision"`
 	Raw      int    `json:"raw"`
 	Stored   int    `json:"stored"`
-	Problem  string `json:"problem,omitempty"`
+	// Says is what became of it, which of its conditions are bad, or what could not be read; empty for what is content alone.
+	Says    string `json:"says,omitempty"`
+	Problem string `json:"problem,omitempty"`
 }
 
 func rowOf(item keyspace.Item) row {
@@ -90,36 +90,55 @@ func (o *operator) inspectObjects(kind, what string) *cobra.Command {
 			}
 			rows := []row{}
 			for _, item := range items {
-				if r := rowOf(item); isKind(r.Kind, wanted) && (namespace == "" || r.Namespace == namespace) {
-					rows = append(rows, r)
+				r := rowOf(item)
+				if !isKind(r.Kind, wanted) || namespace != "" && r.Namespace != namespace {
+					continue
 				}
+				if value, err := item.Value(); err == nil {
+					r.Says = saysOf(kind, r.Kind, value)
+				}
+				rows = append(rows, r)
 			}
 			if format != "table" {
 				return encode(s.out, format, struct {
 					Objects []row `json:"objects"`
 				}{rows})
 			}
-			table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "KIND\tNAMESPACE\tNAME\tREVISION\tRAW\tSTORED")
-			for _, r := range rows {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\n", r.Kind, dash(r.Namespace), r.Name, r.Revision, r.Raw, r.Stored)
-			}
-			if err := table.Flush(); err != nil {
-				return err
-			}
-			for _, r := range rows {
-				if r.Problem != "" {
-					fmt.Fprintf(s.notes, "%s %s/%s cannot be read: %s\n", r.Kind, r.Namespace, r.Name, r.Problem)
-				}
-			}
-			fmt.Fprintf(s.notes, "%d of %d objects.\n", len(rows), len(items))
-			return nil
+			return printRows(s, rows, len(items))
 		}),
 	}
 	cmd.Flags().StringVar(&wanted, "kind", "", "only objects of this `kind`, with or without its group")
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "only objects in this `namespace`")
 	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "table", "json", "yaml")
 	return cmd
+}
+
+// printRows prints a table. What objects say comes last, where one of them says anything.
+func printRows(s session, rows []row, of int) error {
+	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	says := slices.ContainsFunc(rows, func(r row) bool { return r.Says != "" })
+	head := "KIND\tNAMESPACE\tNAME\tREVISION\tRAW\tSTORED"
+	if says {
+		head += "\tSAYS"
+	}
+	fmt.Fprintln(table, head)
+	for _, r := range rows {
+		line := fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d", r.Kind, dash(r.Namespace), r.Name, r.Revision, r.Raw, r.Stored)
+		if says {
+			line += "\t" + dash(r.Says)
+		}
+		fmt.Fprintln(table, line)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Problem != "" {
+			fmt.Fprintf(s.notes, "%s %s/%s cannot be read: %s\n", r.Kind, r.Namespace, r.Name, r.Problem)
+		}
+	}
+	fmt.Fprintf(s.notes, "%d of %d objects.\n", len(rows), of)
+	return nil
 }
 
 func (o *operator) inspectObject() *cobra.Command {
@@ -153,19 +172,7 @@ func (o *operator) inspectObject() *cobra.Command {
 			case len(found) > 1:
 				return process.UsageError{Err: fmt.Errorf("%s is ambiguous: give the group too, as in %s", args[1], rowOf(found[0]).Kind)}
 			}
-			value, err := found[0].Value()
-			if err != nil {
-				return fmt.Errorf("reading %s: %w", found[0].Key, err)
-			}
-			if format == "json" {
-				return encode(s.out, format, json.RawMessage(value))
-			}
-			text, err := yaml.JSONToYAML(value)
-			if err != nil {
-				return fmt.Errorf("printing %s: %w", found[0].Key, err)
-			}
-			_, err = s.out.Write(text)
-			return err
+			return printValue(s.out, found[0], format)
 		}),
 	}
 	process.Choice(cmd.Flags(), &from, "from", "keyspace that it is read from", snapshotKind, outputKind, statusKind, appliedKind)

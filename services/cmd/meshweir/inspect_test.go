@@ -48,3 +48,53 @@ func TestInspectReadsObjectsKeysAndSizes(t *testing.T) {
 		t.Errorf("got %s", clusters)
 	}
 }
+
+func TestInspectSaysWhatBecameOfObjectsAndWhatIsWrongWithThem(t *testing.T) {
+	p := newPlant(t)
+	write := func(name keyspace.Name, key, value string) {
+		t.Helper()
+		owner := p.store.Owned(name, "uid")
+		owner.Complete()
+		owner.Set(key, []byte(value))
+		if err := owner.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const route, problem = "HTTPRoute.gateway.networking.k8s.io/shop/cart", "ManifestProblem.internal.meshweir.io//a"
+	write("applied/east", route, `{"result":"Conflict","message":"not\nours"}`)
+	write("status/east", route, `{"status":{"parents":[{"parentRef":{"name":"web"},"conditions":[
+		{"type":"Accepted","status":"True"},{"type":"ResolvedRefs","status":"False","reason":"BackendNotFound","message":"gone"}]}]}}`)
+	write("insight/east", "CFG0101/east/"+route, `{"severity":"error","summary":"a route leads nowhere"}`)
+	write("registry/clusters", "west", `{"state":"deregistered"}`)
+	p.owner.Set(problem, []byte(`{"spec":{"file":"a.yaml","line":3,"message":"no YAML"}}`))
+	if err := p.owner.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"Conflict: not ours": {"applied", "east"},
+		"parent web ResolvedRefs=False (BackendNotFound): gone": {"status", "east"},
+		"a.yaml:3: no YAML":            {"snapshot", "east", "--kind", "ManifestProblem"},
+		"error: a route leads nowhere": {"keyspace", "insight/east"},
+		"deregistered":                 {"keyspace", "registry/clusters"},
+		"state: deregistered":          {"keyspace", "registry/clusters", "west"},
+	} {
+		if out, _ := p.cli(0, append([]string{"inspect"}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("inspect %q: %q is not in\n%s", args, want, out)
+		}
+	}
+	if _, notes := p.cli(1, "inspect", "keyspace", "registry/clusters", "north"); !strings.Contains(notes, "lists what is") {
+		t.Errorf("got %s", notes)
+	}
+	p.cli(2, "inspect", "keyspace", "no name")
+}
+
+func TestRegisteringAsAnOperatorSaysWhoMay(t *testing.T) {
+	p := newPlant(t)
+	_, notes := p.cli(1, "cluster", "register", "north")
+	if !strings.Contains(notes, "meshweir-admin") {
+		t.Errorf("got %s", notes)
+	}
+	if err := p.client.Do(t.Context(), "acl", "log", "reset").Err(); err != nil { // it was meant
+		t.Fatal(err)
+	}
+}

@@ -25,6 +25,9 @@ const (
 	goneAfter  = time.Minute
 )
 
+// secrets is the kind that an agent may read where somebody chose so, and not by its usual manifests.
+const secrets = "Secret"
+
 func judgeServers(role redisconn.Role, servers []redisconn.Server) []verdict {
 	var verdicts []verdict
 	for _, s := range servers {
@@ -60,11 +63,11 @@ func describe(s redisconn.Server) string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", ")
 }
 
-// judgeSurvey says how everything in a survey is. It is pure; members are the entries of the registry of clusters, and
-// expected the groups that should have a consumer.
-func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, expected []string) []verdict {
+// judgeSurvey says how everything in a survey is. It is pure; members are the entries of the registry of clusters, feeds the
+// clusters that what is wanted elsewhere was made from, by these, and expected the groups that should have a consumer.
+func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, feeds roster, expected []string) []verdict {
 	verdicts := judgeServices(look, expected)
-	verdicts = append(verdicts, judgeAgents(look, members)...)
+	verdicts = append(verdicts, judgeAgents(look, members, feeds)...)
 	for _, k := range look.Keyspaces {
 		for _, g := range k.Stream.Groups {
 			verdicts = append(verdicts, judgeGroup(k, g, look.At))
@@ -85,12 +88,22 @@ func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, e
 // judgeServices looks, for each group, for a process that works in it on any stream.
 func judgeServices(look survey.Survey, expected []string) []verdict {
 	active, names := map[string]time.Time{}, map[string]map[string]bool{}
-	dead := map[string]survey.DeadLetters{}
+	dead, waited := map[string]survey.DeadLetters{}, map[string]time.Duration{}
 	for _, group := range expected {
 		active[group] = time.Time{}
 	}
+<<<<<<< HEAD
 	// The embedded Redis does not keep when a consumer last asked for anything: there, who is in the group counts as there.
 	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return s.Version == "" && !s.Silent })
+=======
+	// Where Redis does not tell who reads, who is in the group counts as there, until something has waited for long.
+	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return !s.TellsReaders() })
+	for _, k := range look.Keyspaces {
+		for _, g := range k.Stream.Groups {
+			waited[g.Name] = max(waited[g.Name], since(look.At, g.UnreadAt))
+		}
+	}
+>>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
 	for _, k := range look.Keyspaces {
 		for _, g := range k.Stream.Groups {
 			active[g.Name] = maxTime(active[g.Name], time.Time{})
@@ -99,7 +112,7 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 				if names[g.Name] == nil {
 					names[g.Name] = map[string]bool{}
 				}
-				if look.At.Sub(c.ActiveAt) < goneAfter || untold {
+				if look.At.Sub(c.ActiveAt) < goneAfter || untold && waited[g.Name] < slowAfter {
 					names[g.Name][c.Name] = true
 				}
 			}
@@ -135,9 +148,14 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 	return verdicts
 }
 
-// judgeAgents looks at the clusters that have a snapshot, and at those that are registered.
-func judgeAgents(look survey.Survey, members map[string]internalv1.Membership) []verdict {
+// judgeAgents looks at the clusters that have a snapshot, at those that are registered, and at those that others need.
+func judgeAgents(look survey.Survey, members map[string]internalv1.Membership, feeds roster) []verdict {
 	clusters := map[string]*survey.Keyspace{}
+	for name := range feeds {
+		if members[name].State != internalv1.Deregistered {
+			clusters[name] = nil
+		}
+	}
 	for name, m := range members {
 		if m.State == internalv1.Registered {
 			clusters[name] = nil
@@ -150,19 +168,24 @@ func judgeAgents(look survey.Survey, members map[string]internalv1.Membership) [
 	}
 	var verdicts []verdict
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
-		verdicts = append(verdicts, judgeAgent(name, clusters[name], members[name], look.At))
+		verdicts = append(verdicts, judgeAgent(name, clusters[name], members[name], feeds[name], look.At))
 	}
 	return verdicts
 }
 
-func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, now time.Time) verdict {
+func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, feeds *cluster, now time.Time) verdict {
 	v := verdict{Level: levelOK, Of: "agent", Name: name}
 	out := member.State == internalv1.Deregistered
 	var beat internalv1.Heartbeat
 	if k != nil && k.Beat != nil {
 		beat, _ = decodeJSON[internalv1.Heartbeat]("", k.Beat.Info) // what is none has no version
 	}
+	unread := maps.Clone(beat.Unread)
+	delete(unread, secrets)
 	switch {
+	case (k == nil || !k.Exists && beat.Version == "") && feeds != nil:
+		v.Level, v.Says = levelFail, "nothing is known of the cluster; what was made from it is held in "+list(slices.Sorted(maps.Keys(feeds.Feeds)))
+		v.Mend = "see its agent's log; if the cluster is gone for good: meshweir cluster deregister " + name
 	case k == nil || !k.Exists && beat.Version == "":
 		v.Level, v.Says = levelFail, "the cluster is expected and was never seen"
 		v.Mend = fmt.Sprintf("start its agent (meshweir cluster register %s --create-user …), or meshweir cluster deregister %s", name, name)
@@ -176,16 +199,19 @@ func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, n
 	case beat.Outage != "":
 		v.Level, v.Says = levelFail, "cannot read its cluster, since "+age(now, beat.OutageSince)+": "+beat.Outage
 		v.Mend = "see to the cluster's API server, or to the agent's rights; its last state stays in force"
-	case len(beat.Unread) > 0:
-		v.Level, v.Says = levelWarn, "may not read "+list(slices.Sorted(maps.Keys(beat.Unread)))
-		v.Mend = "apply the manifests of this version: meshweir cluster register " + name + " --rotate-password --apply …"
 	case beat.Results[string(internalv1.ResultError)]+beat.Results[string(internalv1.ResultConflict)]+beat.Results[string(internalv1.ResultRefused)] > 0:
 		v.Level, v.Says = levelWarn, "its cluster did not take everything: "+results(beat.Results)
-		v.Mend = "meshweir inspect applied " + name
+		v.Mend = "meshweir diff " + name
+	case len(unread) > 0:
+		v.Level, v.Says = levelWarn, "may not read "+list(slices.Sorted(maps.Keys(unread)))
+		v.Mend = "apply the manifests of this version: meshweir cluster register " + name + " --rotate-password --apply …"
 	case beat.Problems > 0:
 		v.Level, v.Says, v.Mend = levelWarn, fmt.Sprintf("%d manifests cannot be read", beat.Problems), "meshweir inspect snapshot "+name+" --kind ManifestProblem"
 	default:
 		v.Says = fmt.Sprintf("works, %s, since %s", beat.Version, age(now, beat.StartedAt))
+		if beat.Unread[secrets] != "" {
+			v.Says += "; may not read Secrets, so that certificates are unknown: deploy/k8s/components/certificates lets it"
+		}
 	}
 	return v
 }

@@ -55,6 +55,12 @@ func TestCheckSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 		{"a cluster that takes not everything", with(func(k *survey.Keyspace) {
 			k.Beat = beat(internalv1.Heartbeat{Version: "v1", Results: map[string]int{"Conflict": 1}})
 		}), nil, "agent", levelWarn},
+		{"an agent that may not read Secrets, as is usual", with(func(k *survey.Keyspace) {
+			k.Beat = beat(internalv1.Heartbeat{Version: "v1", Unread: map[string]string{"Secret": "forbidden"}})
+		}), nil, "agent", levelOK},
+		{"an agent that may not read what it needs", with(func(k *survey.Keyspace) {
+			k.Beat = beat(internalv1.Heartbeat{Version: "v1", Unread: map[string]string{"Secret": "forbidden", "Service": "forbidden"}})
+		}), nil, "agent", levelWarn},
 		{"a whole keyspace", snapshot, nil, "keyspace", levelOK},
 		{"a keyspace that is being listed", with(func(k *survey.Keyspace) { k.Complete = false }), nil, "keyspace", levelWarn},
 		{"a damaged keyspace", with(func(k *survey.Keyspace) { k.Trouble = []string{"damaged"} }), nil, "keyspace", levelFail},
@@ -69,7 +75,7 @@ func TestCheckSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 	for _, tt := range tests {
 		look := survey.Survey{At: now, Keyspaces: []survey.Keyspace{tt.keyspace}, Servers: []redisconn.Server{{Version: "7.2"}}}
 		var got []verdict
-		for _, v := range judgeSurvey(look, tt.members, []string{"translator"}) {
+		for _, v := range judgeSurvey(look, tt.members, nil, []string{"translator"}) {
 			if v.Of == tt.of {
 				got = append(got, v)
 			}
@@ -94,6 +100,7 @@ func TestCheckPassesOnWhatAServerShouldDoOtherwise(t *testing.T) {
 	}
 }
 
+<<<<<<< HEAD
 func TestCheckTrustsAConsumerWhoseTimesAreNotKeptAndNoOther(t *testing.T) {
 	now := time.Now()
 	dead := survey.Keyspace{Name: "output/east", Exists: true, Complete: true, Stream: survey.Stream{Groups: []survey.Group{{
@@ -113,6 +120,48 @@ func TestWhatIsNoEventIsCountedInNoRevisions(t *testing.T) {
 		got := judgeGroup(survey.Keyspace{Name: "output/east"}, survey.Group{Name: "ui", Lag: -1, UnreadAt: now.Add(-waits)}, now)
 		if !strings.Contains(got.Says, "no events") || strings.Contains(got.Says, "revisions") {
 			t.Errorf("after %s: got %q", waits, got.Says)
+=======
+func TestCheckFailsForAClusterThatIsNotSeenAndThatOthersNeed(t *testing.T) {
+	feeds := roster{"west": {Name: "west", Feeds: map[string]int{"east": 2}}, "east": {Name: "east"}}
+	east := survey.Keyspace{Name: "snapshot/east", Kind: "snapshot", Exists: true, Complete: true}
+	of := func(members map[string]internalv1.Membership) (found []verdict) {
+		for _, v := range judgeAgents(survey.Survey{Keyspaces: []survey.Keyspace{east}}, members, feeds) {
+			if v.Name == "west" {
+				found = append(found, v)
+			}
+		}
+		return found
+	}
+	if got := of(nil); len(got) != 1 || got[0].Level != levelFail || !strings.Contains(got[0].Says, "held in east") || !strings.Contains(got[0].Mend, "deregister west") {
+		t.Errorf("got %+v", got)
+	}
+	if got := of(map[string]internalv1.Membership{"west": {State: internalv1.Deregistered}}); len(got) != 0 {
+		t.Errorf("of a deregistered cluster: got %+v", got)
+	}
+}
+
+// Before 7.2, Redis keeps when a consumer was last given something, and not when it last asked.
+func TestCheckTakesQuietForIdleWhereRedisDoesNotTellWhoReads(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	group := survey.Group{Name: "translator", Consumers: []survey.Consumer{{Name: "one", ActiveAt: now.Add(-time.Hour)}}}
+	for _, tt := range []struct {
+		version string
+		unread  time.Duration
+		want    level
+	}{
+		{"7.0.15", 0, levelOK}, {"", 0, levelOK}, {"7.0.15", time.Minute, levelFail}, {"7.2.4", 0, levelFail}, {"8.0.0", 0, levelFail},
+	} {
+		if g := &group; tt.unread > 0 {
+			g.UnreadAt = now.Add(-tt.unread)
+		} else {
+			g.UnreadAt = time.Time{}
+		}
+		look := survey.Survey{At: now, Servers: []redisconn.Server{{Version: tt.version}}, Keyspaces: []survey.Keyspace{
+			{Name: "snapshot/east", Exists: true, Complete: true, Stream: survey.Stream{Groups: []survey.Group{group}}},
+		}}
+		if got := judgeServices(look, nil); len(got) != 1 || got[0].Level != tt.want {
+			t.Errorf("Redis %q, unread for %s: got %+v, want %s", tt.version, tt.unread, got, tt.want)
+>>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/insights"
@@ -37,6 +39,9 @@ func setMember(ctx context.Context, store *keyspace.Store, name, state string, n
 		}
 		return json.Marshal(entry)
 	})
+	if redis.IsPermissionError(err) {
+		err = fmt.Errorf("%w; registering and deregistering take a Redis user that may write and drop keyspaces: meshweir-admin, or your own", err)
+	}
 	return already, err
 }
 

@@ -130,6 +130,24 @@ func sourceClusters(value []byte) []string {
 	return slices.DeleteFunc(strings.Split(object.Metadata.Annotations[resource.SourceClustersAnnotation], ","), func(s string) bool { return s == "" })
 }
 
+// readFeeds reads which clusters what is wanted in others was made from, and nothing else of them. What is held is wanted as it stands.
+func readFeeds(ctx context.Context, store *keyspace.Store) (roster, error) {
+	r := roster{}
+	err := keyspace.Once(ctx, store, keyspace.ReplicaConfig[[]string]{
+		Kinds: []string{outputKind}, Decode: func(_ string, value []byte) ([]string, error) { return sourceClusters(value), nil },
+	}, func(v keyspace.View[[]string]) {
+		for _, name := range v.Names() {
+			for _, sources := range v.All(name) {
+				r.feed(sources, name.Instance())
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what outputs were made from: %w", err)
+	}
+	return r, nil
+}
+
 func (r roster) readResults(ctx context.Context, store *keyspace.Store) error {
 	var names []keyspace.Name
 	for name := range r {

@@ -49,8 +49,8 @@ var alarms = []string{ //nolint:gochecknoglobals // it never changes
 	v1alpha1.ConditionConflicted, string(gatewayv1.RouteConditionPartiallyInvalid), string(gatewayv1.ListenerConditionOverlappingTLSConfig),
 }
 
-// findings returns the bad conditions of a value of status/<cluster>, at any depth, each once.
-func findings(value []byte) ([]Finding, error) {
+// Findings returns the bad conditions of a value of status/<cluster>, at any depth, each once.
+func Findings(value []byte) ([]Finding, error) {
 	var object map[string]any
 	if err := json.Unmarshal(value, &object); err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func Translate(folders map[string]string) (Result, error) {
 	}
 	for name, statuses := range outputs.Statuses {
 		for key, status := range statuses {
-			found, err := findings(status)
+			found, err := Findings(status)
 			if err != nil {
 				return Result{}, fmt.Errorf("reading the status of %s of %s: %w", key, name, err)
 			}
