@@ -71,18 +71,19 @@ func readQueries(t *testing.T) map[string][]string {
 }
 
 func TestEveryAlertHasARunbookThatIsThere(t *testing.T) {
-	guide, err := os.ReadFile(filepath.Join(root, "docs/operating.md"))
+	const page = "docs/troubleshooting.md"
+	guide, err := os.ReadFile(filepath.Join(root, page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
 	anchors := map[string]bool{}
 	for _, found := range heading.FindAllStringSubmatch(string(guide), -1) {
-		anchors["docs/operating.md#"+strings.ReplaceAll(strings.ToLower(found[1]), " ", "-")] = true
+		anchors[page+"#"+strings.ReplaceAll(strings.ToLower(found[1]), " ", "-")] = true
 	}
 	for name, rule := range readRules(t) {
 		if runbook := rule.Annotations["runbook"]; !anchors[runbook] {
-			t.Errorf("%s: docs/operating.md has no heading for its runbook %q", name, runbook)
+			t.Errorf("%s: %s has no heading for its runbook %q", name, page, runbook)
 		}
 		if rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
 			t.Errorf("%s lacks a severity, a summary or a description", name)
