@@ -43,12 +43,6 @@ type Server struct {
 	Findings []Finding `json:"findings,omitempty"`
 }
 
-// tellsReaders is the first version that keeps when a consumer last asked for entries; older ones keep when it was last given any.
-const tellsReaders = "7.2"
-
-// TellsReaders reports whether the server tells when a consumer last asked for entries. The embedded one does not.
-func (s Server) TellsReaders() bool { return s.Version != "" && !versionLess(s.Version, tellsReaders) }
-
 // Servers asks the servers behind the connection how they are: each master of a Redis Cluster, and one elsewhere.
 // An error means that one did not answer, or is still loading its data.
 func (c *Conn) Servers(ctx context.Context) ([]Server, error) {

@@ -77,7 +77,6 @@ func diff(ctx context.Context, s session, args []string, format string) (differs
 			return false, err
 		}
 	}
-<<<<<<< HEAD
 	all := []clusterDiff{}
 	var unknown []error // one cluster that cannot be compared hides no other
 	for _, name := range clusters {
@@ -86,13 +85,6 @@ func diff(ctx context.Context, s session, args []string, format string) (differs
 			if unknown = append(unknown, err); ctx.Err() != nil {
 				break
 			}
-=======
-	var all []clusterDiff
-	var untold error // a cluster of which nothing can be told keeps nobody from hearing of the others
-	for _, name := range clusters {
-		d, err := diffOf(ctx, s.store, name)
-		if untold = errors.Join(untold, err); err != nil {
->>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
 			continue
 		}
 		if len(args) == 2 {
@@ -102,14 +94,10 @@ func diff(ctx context.Context, s session, args []string, format string) (differs
 		differs = differs || len(d.Objects) > 0
 		all = append(all, d)
 	}
-<<<<<<< HEAD
-	return differs, errors.Join(append(unknown, printDiffs(s.out, s.notes, all, format))...)
-=======
-	if len(all) == 0 && untold != nil {
-		return false, untold
+	if len(all) == 0 && unknown != nil {
+		return false, errors.Join(unknown...)
 	}
-	return differs, errors.Join(printDiffs(s.out, s.notes, all, format), untold)
->>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
+	return differs, errors.Join(append(unknown, printDiffs(s.out, s.notes, all, format))...)
 }
 
 // diffOf compares all objects of a cluster.

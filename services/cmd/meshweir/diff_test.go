@@ -58,7 +58,6 @@ func TestDiffsExitCodeSaysWhetherEverythingStandsAsItShould(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
 func TestDiffOfTheFleetHasNoDeregisteredClusterAndOneThatIsUnknownHidesNoOther(t *testing.T) {
 	r := newRedisWithFleet(t)
 	r.desire("a", "b")
@@ -69,14 +68,5 @@ func TestDiffOfTheFleetHasNoDeregisteredClusterAndOneThatIsUnknownHidesNoOther(t
 	r.meshweir(0, "cluster", "register", "aaa") // before east, and nobody has seen it
 	if out, notes := r.meshweir(2, "diff"); !strings.Contains(out, cartKey) || !strings.Contains(notes, `"aaa"`) {
 		t.Errorf("with a cluster that was never seen: got %q and %q, want what differs in east, and a word of aaa", out, notes)
-=======
-func TestDiffTellsOfTheOtherClustersWhereOneIsUnknown(t *testing.T) {
-	r := newRedisWithFleet(t)
-	r.desire("a", "b")
-	r.meshweir(0, "cluster", "register", "north")
-	out, notes := r.meshweir(2, "diff")
-	if !strings.Contains(out, "east") || !strings.Contains(out, cartKey) || !strings.Contains(notes, `comparing "north"`) {
-		t.Errorf("got %q and %q", out, notes)
->>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
 	}
 }

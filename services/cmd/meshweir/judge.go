@@ -88,22 +88,12 @@ func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, f
 // judgeServices looks, for each group, for a process that works in it on any stream.
 func judgeServices(look survey.Survey, expected []string) []verdict {
 	active, names := map[string]time.Time{}, map[string]map[string]bool{}
-	dead, waited := map[string]survey.DeadLetters{}, map[string]time.Duration{}
+	dead := map[string]survey.DeadLetters{}
 	for _, group := range expected {
 		active[group] = time.Time{}
 	}
-<<<<<<< HEAD
 	// The embedded Redis does not keep when a consumer last asked for anything: there, who is in the group counts as there.
 	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return s.Version == "" && !s.Silent })
-=======
-	// Where Redis does not tell who reads, who is in the group counts as there, until something has waited for long.
-	untold := slices.ContainsFunc(look.Servers, func(s redisconn.Server) bool { return !s.TellsReaders() })
-	for _, k := range look.Keyspaces {
-		for _, g := range k.Stream.Groups {
-			waited[g.Name] = max(waited[g.Name], since(look.At, g.UnreadAt))
-		}
-	}
->>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
 	for _, k := range look.Keyspaces {
 		for _, g := range k.Stream.Groups {
 			active[g.Name] = maxTime(active[g.Name], time.Time{})
@@ -112,7 +102,7 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 				if names[g.Name] == nil {
 					names[g.Name] = map[string]bool{}
 				}
-				if look.At.Sub(c.ActiveAt) < goneAfter || untold && waited[g.Name] < slowAfter {
+				if look.At.Sub(c.ActiveAt) < goneAfter || untold {
 					names[g.Name][c.Name] = true
 				}
 			}

@@ -100,7 +100,6 @@ func TestCheckPassesOnWhatAServerShouldDoOtherwise(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
 func TestCheckTrustsAConsumerWhoseTimesAreNotKeptAndNoOther(t *testing.T) {
 	now := time.Now()
 	dead := survey.Keyspace{Name: "output/east", Exists: true, Complete: true, Stream: survey.Stream{Groups: []survey.Group{{
@@ -120,7 +119,10 @@ func TestWhatIsNoEventIsCountedInNoRevisions(t *testing.T) {
 		got := judgeGroup(survey.Keyspace{Name: "output/east"}, survey.Group{Name: "ui", Lag: -1, UnreadAt: now.Add(-waits)}, now)
 		if !strings.Contains(got.Says, "no events") || strings.Contains(got.Says, "revisions") {
 			t.Errorf("after %s: got %q", waits, got.Says)
-=======
+		}
+	}
+}
+
 func TestCheckFailsForAClusterThatIsNotSeenAndThatOthersNeed(t *testing.T) {
 	feeds := roster{"west": {Name: "west", Feeds: map[string]int{"east": 2}}, "east": {Name: "east"}}
 	east := survey.Keyspace{Name: "snapshot/east", Kind: "snapshot", Exists: true, Complete: true}
@@ -137,31 +139,5 @@ func TestCheckFailsForAClusterThatIsNotSeenAndThatOthersNeed(t *testing.T) {
 	}
 	if got := of(map[string]internalv1.Membership{"west": {State: internalv1.Deregistered}}); len(got) != 0 {
 		t.Errorf("of a deregistered cluster: got %+v", got)
-	}
-}
-
-// Before 7.2, Redis keeps when a consumer was last given something, and not when it last asked.
-func TestCheckTakesQuietForIdleWhereRedisDoesNotTellWhoReads(t *testing.T) {
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	group := survey.Group{Name: "translator", Consumers: []survey.Consumer{{Name: "one", ActiveAt: now.Add(-time.Hour)}}}
-	for _, tt := range []struct {
-		version string
-		unread  time.Duration
-		want    level
-	}{
-		{"7.0.15", 0, levelOK}, {"", 0, levelOK}, {"7.0.15", time.Minute, levelFail}, {"7.2.4", 0, levelFail}, {"8.0.0", 0, levelFail},
-	} {
-		if g := &group; tt.unread > 0 {
-			g.UnreadAt = now.Add(-tt.unread)
-		} else {
-			g.UnreadAt = time.Time{}
-		}
-		look := survey.Survey{At: now, Servers: []redisconn.Server{{Version: tt.version}}, Keyspaces: []survey.Keyspace{
-			{Name: "snapshot/east", Exists: true, Complete: true, Stream: survey.Stream{Groups: []survey.Group{group}}},
-		}}
-		if got := judgeServices(look, nil); len(got) != 1 || got[0].Level != tt.want {
-			t.Errorf("Redis %q, unread for %s: got %+v, want %s", tt.version, tt.unread, got, tt.want)
->>>>>>> e7c853b (feat(meshweir): inspect says what became of objects and reads any keyspace; check tells of clusters that are held; the default user keeps Redis' transactions)
-		}
 	}
 }
