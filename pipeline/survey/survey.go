@@ -107,7 +107,7 @@ type Consumer struct {
 	Name string `json:"name"`
 	// Pending is the number of entries that it holds.
 	Pending int64 `json:"pending"`
-	// ActiveAt is when it last asked Redis for anything; before Redis 7.2, when it was last given anything.
+	// ActiveAt is when it last asked Redis for anything.
 	ActiveAt time.Time `json:"activeAt,omitzero"`
 }
 
