@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -41,14 +40,14 @@ type verdict struct {
 var errUnwell = errors.New("not all is well")
 
 func checkCommand(code *int) *cobra.Command {
-	o := &operator{code: code, roles: []redisconn.Role{redisconn.Insights, redisconn.Auth, redisconn.Limits}}
+	o := &operator{code: code}
 	var format string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use: "check", Short: "Say how Redis, services, agents, streams and keyspaces are, a line each, and how to mend what is not well", Args: cobra.NoArgs,
 		Long: `Looks at all that is in Redis, and says a line of each part: ok, warn or fail, what was found, and how to mend it.
 
-  redis      each server behind each role: version, settings, memory, persistence
+  redis      each server: version, settings, memory, persistence
   service    each consumer group: does a process work in it, has it given up on entries?
   agent      each cluster: does an agent work for it, can it read its cluster?
   stream     each group on each stream: does it keep up?
@@ -62,7 +61,7 @@ Redis user meshweir-operator, which 'meshweir acl' makes, may do all that it doe
   MESHWEIR_REDIS_CONTROL=rediss://meshweir-operator@redis.example.com:6379?password_file=operator.password meshweir check`,
 	}
 	cmd.Run = o.run(func(ctx context.Context, s session, _ []string) error {
-		verdicts, err := checkAll(ctx, o.urls, s)
+		verdicts, err := checkAll(ctx, s)
 		if err == nil {
 			err = printVerdicts(s.out, verdicts, format, quiet)
 		}
@@ -74,18 +73,11 @@ Redis user meshweir-operator, which 'meshweir acl' makes, may do all that it doe
 	return cmd
 }
 
-// checkAll looks at the Redis of each role. The others are looked at by their servers alone: what lies there are no keyspaces of a cluster.
-func checkAll(ctx context.Context, urls redisconn.URLs, s session) ([]verdict, error) {
+// checkAll looks at the Redis of the session.
+func checkAll(ctx context.Context, s session) ([]verdict, error) {
 	look, err := survey.New(s.conn).Take(ctx, survey.Options{Groups: launch.Groups()})
 	if err != nil {
 		return nil, err
-	}
-	verdicts := judgeServers(redisconn.Control, look.Servers)
-	for _, role := range []redisconn.Role{redisconn.Insights, redisconn.Auth, redisconn.Limits} {
-		if urls.For(role) == urls.Control {
-			continue
-		}
-		verdicts = append(verdicts, checkRole(ctx, role, urls.For(role))...)
 	}
 	members, err := readMembers(ctx, s.store)
 	if err != nil {
@@ -95,21 +87,7 @@ func checkAll(ctx context.Context, urls redisconn.URLs, s session) ([]verdict, e
 	if err != nil {
 		return nil, err
 	}
-	return append(verdicts, judgeSurvey(look, members, feeds, launch.Groups())...), nil
-}
-
-// checkRole looks at the Redis of one further role.
-func checkRole(ctx context.Context, role redisconn.Role, url string) []verdict {
-	conn, err := redisconn.Open(slog.New(slog.DiscardHandler), url, redisconn.Options{Name: "meshweir-cli"})
-	if err != nil {
-		return []verdict{{levelFail, "redis", string(role), err.Error(), "see --redis-" + string(role)}}
-	}
-	defer conn.Close()
-	servers, err := conn.Servers(ctx)
-	if err != nil {
-		return []verdict{{levelFail, "redis", string(role), err.Error(), mendRedis(err)}}
-	}
-	return judgeServers(role, servers)
+	return append(judgeServers(redisconn.Control, look.Servers), judgeSurvey(look, members, feeds, launch.Groups())...), nil
 }
 
 func printVerdicts(out io.Writer, verdicts []verdict, format string, quiet bool) error {

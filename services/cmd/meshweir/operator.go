@@ -23,7 +23,6 @@ import (
 // operator is what the commands that look at a fleet, or change it, have in common.
 type operator struct {
 	urls    redisconn.URLs
-	roles   []redisconn.Role // beside control
 	timeout time.Duration
 	// endless says that the command goes on until it is interrupted.
 	endless bool
@@ -57,7 +56,7 @@ func (o *operator) group(use, short string, commands ...*cobra.Command) *cobra.C
 // define defines the operator's flags: those of a group, or of a command that stands alone.
 func (o *operator) define(on *pflag.FlagSet, timeout time.Duration) {
 	o.flags = pflag.NewFlagSet("", pflag.ContinueOnError)
-	o.urls.DefineFlags(o.flags, o.roles...)
+	o.urls.DefineFlags(o.flags)
 	o.flags.DurationVar(&o.timeout, "timeout", timeout, "how long the command may take")
 	on.AddFlagSet(o.flags)
 }

@@ -31,7 +31,9 @@ PATH is a directory with a folder for each cluster, as for ` + "`meshweir up --c
 that one cluster; or - for the manifests of one cluster on standard input.
 
 What is wrong is told on standard error, one finding a line, with file, line and field; all else is translated. The exit
-code is 1 when anything is wrong, and 2 when the command itself is.`,
+code is 1 when anything is wrong, and 2 when the command itself is.
+
+With -o, files of objects that are made no more stay as they are: give it an empty directory before you apply what is in it.`,
 		Example: `  meshweir translate -f ./fleet
   meshweir translate -f ./fleet -o ./rendered                    # a folder for each cluster, a file for each object
   meshweir translate -f ./fleet/east --cluster east > east.yaml
@@ -138,6 +140,9 @@ func (t translation) single(in io.Reader, name, cluster string) (folders map[str
 		return nil, nil, fmt.Errorf("making a folder for the manifests: %w", err)
 	}
 	forget = func() { os.RemoveAll(dir) }
+	if !folder.IsManifest(name) || strings.HasPrefix(name, ".") { // as of a pipe: that reader goes by names
+		name = strings.TrimLeft(name, ".") + ".yaml"
+	}
 	if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 		forget()
 		return nil, nil, fmt.Errorf("making a folder for the manifests: %w", err)

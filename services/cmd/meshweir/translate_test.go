@@ -47,10 +47,18 @@ func TestTranslateReadsAFolderAFileAndStandardInput(t *testing.T) {
 	if !strings.Contains(notes, "east/gateway.yaml:") || !strings.Contains(notes, "Programmed=False") {
 		t.Errorf("of a Gateway that selects no workload: got %q, want a finding with its file and line", notes)
 	}
+	for _, name := range []string{"63", ".gateway.yaml", "gateway.yaml.tmpl"} { // 63 as of /dev/fd/63, which a shell makes of <(…)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(soundManifests), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, args := range map[string][]string{
-		"one folder":     {"-f", filepath.Join(dir, "one"), "--cluster", "east"},
-		"one file":       {"-f", filepath.Join(dir, "one/gateway.yaml"), "--cluster", "east"},
-		"standard input": {"-f", "-", "--cluster", "east"},
+		"a pipe":             {"-f", filepath.Join(dir, "63"), "--cluster", "east"},
+		"a hidden file":      {"-f", filepath.Join(dir, ".gateway.yaml"), "--cluster", "east"},
+		"a file of any name": {"-f", filepath.Join(dir, "gateway.yaml.tmpl"), "--cluster", "east"},
+		"one folder":         {"-f", filepath.Join(dir, "one"), "--cluster", "east"},
+		"one file":           {"-f", filepath.Join(dir, "one/gateway.yaml"), "--cluster", "east"},
+		"standard input":     {"-f", "-", "--cluster", "east"},
 	} {
 		if got, _ := translateFrom(t, soundManifests, 1, args...); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
