@@ -214,18 +214,8 @@ func TestRealCluster(t *testing.T) {
 // counted returns what a counter counted.
 func counted(t *testing.T, reader sdkmetric.Reader, name string) (sum int64) {
 	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if data, ok := m.Data.(metricdata.Sum[int64]); ok && m.Name == name {
-				for _, point := range data.DataPoints {
-					sum += point.Value
-				}
-			}
-		}
+	for _, point := range pipelinetest.Metric[metricdata.Sum[int64]](t, reader, name).DataPoints {
+		sum += point.Value
 	}
 	return sum
 }

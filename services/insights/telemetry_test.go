@@ -40,25 +40,14 @@ func TestTheGaugeTellsWhatIsUnknownFromWhatHolds(t *testing.T) {
 // counted returns what the gauge counts of a code.
 func counted(t *testing.T, reader *sdkmetric.ManualReader, code string) (holds, unknown int64) {
 	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if m.Name != "meshweir.insights" {
-				continue
-			}
-			for _, point := range m.Data.(metricdata.Gauge[int64]).DataPoints {
-				if of, _ := point.Attributes.Value("code"); of.AsString() != code {
-					continue
-				}
-				if is, _ := point.Attributes.Value("unknown"); is.AsBool() {
-					unknown += point.Value
-				} else {
-					holds += point.Value
-				}
-			}
+	for _, point := range pipelinetest.Metric[metricdata.Gauge[int64]](t, reader, "meshweir.insights").DataPoints {
+		if of, _ := point.Attributes.Value("code"); of.AsString() != code {
+			continue
+		}
+		if is, _ := point.Attributes.Value("unknown"); is.AsBool() {
+			unknown += point.Value
+		} else {
+			holds += point.Value
 		}
 	}
 	return holds, unknown

@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -41,16 +39,7 @@ type system struct {
 	redisURL  map[string]string // for each command, with its Redis user; nil when the Redis is the embedded one
 	client    redis.UniversalClient
 	server    *pipelinetest.Server // nil when the Redis is the embedded one
-	processes map[string]*processes
-}
-
-// processes are the lives of one command.
-type processes struct {
-	args    []string
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	log     *pipelinetest.Buffer // of all lives
-	stopped atomic.Bool          // on purpose
+	processes map[string]*program.Program
 }
 
 // eachArrangement runs a test on the product as one process and as many.
@@ -66,21 +55,10 @@ func eachArrangement(t *testing.T, test func(t *testing.T, s *system)) {
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	s := &system{t: t, clusters: filepath.Join(t.TempDir(), "clusters"), dashboard: "127.0.0.1:" + pipelinetest.FreePort(t), processes: map[string]*processes{}}
+	s := &system{t: t, clusters: filepath.Join(t.TempDir(), "clusters"), dashboard: "127.0.0.1:" + pipelinetest.FreePort(t), processes: map[string]*program.Program{}}
 	if err := demo.Unpack(s.clusters); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.dump()
-		}
-		for name, p := range s.processes {
-			s.signal(name, syscall.SIGKILL)
-			if race := program.Race(p.log.String()); race != "" {
-				t.Errorf("%s has a race:\n%s", name, race)
-			}
-		}
-	})
 	return s
 }
 
@@ -140,13 +118,9 @@ func redisUsers(t *testing.T) (file string, passwords map[string]string) {
 	return file, passwords
 }
 
-// start starts a command under a name, or starts it again.
+// start starts a command under a name.
 func (s *system) start(name, command string, args ...string) {
 	s.t.Helper()
-	p := &processes{args: append([]string{command}, args...), exited: make(chan struct{}), log: &pipelinetest.Buffer{}}
-	if before, ok := s.processes[name]; ok {
-		p.log = before.log
-	}
 	if s.redisURL != nil {
 		user := command
 		if command == "agent" {
@@ -154,43 +128,10 @@ func (s *system) start(name, command string, args ...string) {
 		}
 		args = append(args, "--redis-control", s.redisURL[user])
 	}
-	p.cmd = exec.Command(filepath.Join(binaries, command), args...)
-	p.cmd.Env = append(os.Environ(), "OTEL_RESOURCE_ATTRIBUTES=service.instance.id="+name) // so traces tell who is who
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = parentDeath()
-	if err := p.cmd.Start(); err != nil {
-		s.t.Fatalf("starting %s: %v", name, err)
-	}
-	go func() {
-		defer close(p.exited)
-		if err := p.cmd.Wait(); err != nil && !p.stopped.Load() {
-			s.t.Errorf("%s ended by itself: %v", name, err)
-		}
-	}()
-	s.processes[name] = p
-}
-
-// signal sends a signal and, if it ends the process, waits for that.
-func (s *system) signal(name string, signal syscall.Signal) {
-	p := s.processes[name]
-	p.stopped.Store(true)
-	_ = p.cmd.Process.Signal(signal) // it may have ended
-	if signal == syscall.SIGKILL || signal == syscall.SIGTERM {
-		<-p.exited
-	}
-}
-
-func (s *system) restart(name string) {
-	s.t.Helper()
-	args := s.processes[name].args
-	s.start(name, args[0], args[1:]...)
-}
-
-func (s *system) dump() {
-	for name, p := range s.processes {
-		lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
-		s.t.Logf("%s said at the end:\n%s", name, strings.Join(lines[max(0, len(lines)-25):], "\n"))
-	}
+	s.processes[name] = program.Start(s.t, program.Config{
+		Path: filepath.Join(binaries, command), Args: args, Log: filepath.Join(filepath.Dir(s.clusters), name+".log"),
+		Env: []string{"OTEL_RESOURCE_ATTRIBUTES=service.instance.id=" + name}, // so traces tell who is who
+	})
 }
 
 // edit replaces a text in a manifest.

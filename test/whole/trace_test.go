@@ -15,9 +15,6 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/program"
 )
 
-// hop is a span: what was done, and the process that did it.
-type hop struct{ operation, process string }
-
 // A change of a manifest in west is one trace in a real Jaeger, over three processes and two streams.
 func TestOneChangeIsOneTraceInJaeger(t *testing.T) {
 	j := startJaeger(t)
@@ -25,18 +22,15 @@ func TestOneChangeIsOneTraceInJaeger(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
 	s := separateProcesses(t)
 	// The event may go to either translator.
-	way := func(translator string) []hop {
-		return []hop{
-			{"agent.watch", "agent-west"},
-			{"publish snapshot", "agent-west"},
-			{"translator.snapshot", translator},
-			{"translator.translate", translator},
-			{"publish output", translator},
-			{"agent.apply", "agent-east"},
+	way := func(translator string) []string {
+		return []string{
+			"agent.watch of agent-west", "publish snapshot of agent-west",
+			"translator.snapshot of " + translator, "translator.translate of " + translator, "publish output of " + translator,
+			"agent.apply of agent-east",
 		}
 	}
 	address := []string{"198.51.100.20", "198.51.100.21"}
-	var longest []hop
+	var longest []string
 	// Of changes that meet in one pass one is the parent, the others are links; and the translator that was not given the
 	// event may be faster. Then the next change tells.
 	for range 5 {
@@ -47,9 +41,9 @@ func TestOneChangeIsOneTraceInJaeger(t *testing.T) {
 		})
 		slices.Reverse(address)
 		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
-			traces := j.traces("agent", "agent.watch")
-			for _, want := range [][]hop{way("translator-0"), way("translator-1")} {
-				got := longestOf(traces, want)
+			spans := j.spans("agent", "agent.watch")
+			for _, want := range [][]string{way("translator-0"), way("translator-1")} {
+				got := pipelinetest.Chain(spans, want)
 				if len(got) == len(want) {
 					return
 				}
@@ -96,76 +90,48 @@ extensions:
 	return j
 }
 
-// trace is what Jaeger's HTTP API says of one.
-type trace struct {
-	Spans []struct {
-		SpanID        string
-		OperationName string
-		ProcessID     string
-		References    []struct{ RefType, SpanID string }
-	}
-	Processes map[string]struct {
-		Tags []struct {
-			Key   string
-			Value any
-		}
-	}
-}
-
-// traces returns those in which a service did something.
-func (j jaeger) traces(service, operation string) []trace {
+// spans returns those of the traces in which a service did something, each called "operation of process".
+func (j jaeger) spans(service, operation string) (spans []pipelinetest.Span) {
 	j.t.Helper()
 	query := url.Values{"service": {service}, "operation": {operation}, "limit": {"1000"}, "lookback": {"1h"}}
 	body, err := get(j.t.Context(), j.query+"/api/traces?"+query.Encode())
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	var answer struct {
-		Data   []trace
+	var answer struct { // as of Jaeger's HTTP API
+		Data []struct {
+			Spans []struct {
+				TraceID, SpanID, OperationName, ProcessID string
+
+				References []struct{ RefType, SpanID string }
+			}
+			Processes map[string]struct {
+				Tags []struct {
+					Key   string
+					Value any
+				}
+			}
+		}
 		Errors []struct{ Msg string }
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Errors) > 0 {
 		j.t.Fatalf("asking Jaeger for traces: %v %v: %s", err, answer.Errors, body)
 	}
-	return answer.Data
-}
-
-// longestOf returns the longest beginning of a way that spans of one trace make, the first a root and each other the
-// child of the one before.
-func longestOf(traces []trace, way []hop) (longest []hop) {
-	for _, trace := range traces {
-		var follow func(parent string, made []hop)
-		follow = func(parent string, made []hop) {
-			if len(made) > len(longest) {
-				longest = slices.Clone(made)
-			}
-			for _, span := range trace.Spans {
-				did := hop{span.OperationName, trace.instance(span.ProcessID)}
-				if len(made) < len(way) && did == way[len(made)] && parentOf(span.References) == parent {
-					follow(span.SpanID, append(made, did))
+	for _, trace := range answer.Data {
+		for _, s := range trace.Spans {
+			span := pipelinetest.Span{Trace: s.TraceID, ID: s.SpanID, Name: s.OperationName}
+			for _, r := range s.References {
+				if r.RefType == "CHILD_OF" {
+					span.Parent = r.SpanID
 				}
 			}
-		}
-		follow("", nil)
-	}
-	return longest
-}
-
-func parentOf(references []struct{ RefType, SpanID string }) string {
-	for _, r := range references {
-		if r.RefType == "CHILD_OF" {
-			return r.SpanID
+			for _, tag := range trace.Processes[s.ProcessID].Tags {
+				if tag.Key == "service.instance.id" { // see start
+					span.Name += fmt.Sprint(" of ", tag.Value)
+				}
+			}
+			spans = append(spans, span)
 		}
 	}
-	return ""
-}
-
-// instance is what the process called itself: see start.
-func (t trace) instance(process string) string {
-	for _, tag := range t.Processes[process].Tags {
-		if tag.Key == "service.instance.id" {
-			return fmt.Sprint(tag.Value)
-		}
-	}
-	return ""
+	return spans
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -199,17 +198,17 @@ func TestAnyProcessMayEndAtAnyMoment(t *testing.T) {
 	}
 	for _, name := range sorted(s.processes) {
 		edit()
-		s.signal(name, syscall.SIGKILL)
+		s.processes[name].Kill()
 		edit()
-		s.restart(name)
+		again := s.processes[name].Again()
 		edit()
-		s.signal(name, syscall.SIGSTOP)
+		again.Pause()
 		edit()
 		<-time.After(500 * time.Millisecond)
-		s.signal(name, syscall.SIGCONT)
-		s.signal(name, syscall.SIGTERM)
+		again.Continue()
+		again.Stop()
 		edit()
-		s.restart(name)
+		s.processes[name] = again.Again()
 	}
 	s.server.Pause()
 	edit()
@@ -235,13 +234,13 @@ func TestASecondClusterUnderOneNameIsRefused(t *testing.T) {
 	edit(t, filepath.Join(other, "east/cluster/namespaces.yaml"), eastUID, "00000000-0000-4000-8000-000000000000")
 	s.start("impostor", "agent", "--cluster", "east", "--clusters", other)
 	impostor := s.processes["impostor"]
-	impostor.stopped.Store(true)
 	select {
-	case <-impostor.exited:
+	case <-impostor.Exited():
+		impostor.Kill() // it ended by itself, as it must
 	case <-time.After(2 * time.Minute):
 		t.Fatal("the second east goes on")
 	}
-	if log := impostor.log.String(); !strings.Contains(log, "belongs to another owner") || !strings.Contains(log, eastUID) {
+	if log := impostor.Log(); !strings.Contains(log, "belongs to another owner") || !strings.Contains(log, eastUID) {
 		t.Errorf("it said:\n%s", log)
 	}
 	s.awaitConverged()

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/meshweir/meshweir/deploy/compose/demo"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/telemetry"
@@ -87,7 +88,7 @@ func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 		}
 		awaitInEast(t, dir, to)
 		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-			if got = oneTrace(spans.GetSpans(), want); slices.Equal(got, want) {
+			if got = pipelinetest.Chain(spansOf(spans.GetSpans()), want); slices.Equal(got, want) {
 				return
 			}
 			<-time.After(20 * time.Millisecond)
@@ -99,28 +100,16 @@ func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 	t.Errorf("no trace has the spans %v, each the child of the one before; the longest has %v", want, got)
 }
 
-// oneTrace returns the longest beginning of want that spans of one trace form, each the child of the one before.
-func oneTrace(spans tracetest.SpanStubs, want []string) (longest []string) {
-	var follow func(parent tracetest.SpanStub, names []string)
-	follow = func(parent tracetest.SpanStub, names []string) {
-		if len(names) > len(longest) {
-			longest = slices.Clone(names)
+// spansOf returns spans as [pipelinetest.Chain] takes them.
+func spansOf(stubs tracetest.SpanStubs) (spans []pipelinetest.Span) {
+	for _, s := range stubs {
+		span := pipelinetest.Span{Trace: s.SpanContext.TraceID().String(), ID: s.SpanContext.SpanID().String(), Name: s.Name}
+		if s.Parent.IsValid() {
+			span.Parent = s.Parent.SpanID().String()
 		}
-		if len(names) == len(want) {
-			return
-		}
-		for _, s := range spans {
-			if s.Name == want[len(names)] && s.Parent.SpanID() == parent.SpanContext.SpanID() && s.SpanContext.TraceID() == parent.SpanContext.TraceID() {
-				follow(s, append(names, s.Name))
-			}
-		}
+		spans = append(spans, span)
 	}
-	for _, s := range spans {
-		if s.Name == want[0] && !s.Parent.IsValid() {
-			follow(s, []string{s.Name})
-		}
-	}
-	return longest
+	return spans
 }
 
 // awaitRest waits until no spans come any more.

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshweir/meshweir/pipeline/process"
-	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/survey"
 	"github.com/meshweir/meshweir/services/cmd/launch"
 )
@@ -87,7 +86,7 @@ func checkAll(ctx context.Context, s session) ([]verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(judgeServers(redisconn.Control, look.Servers), judgeSurvey(look, members, feeds, launch.Groups())...), nil
+	return append(judgeServers(look.Servers), judgeSurvey(look, members, feeds, launch.Groups())...), nil
 }
 
 func printVerdicts(out io.Writer, verdicts []verdict, format string, quiet bool) error {

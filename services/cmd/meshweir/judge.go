@@ -28,10 +28,10 @@ const (
 // secrets is the kind that an agent may read where somebody chose so, and not by its usual manifests.
 const secrets = "Secret"
 
-func judgeServers(role redisconn.Role, servers []redisconn.Server) []verdict {
+func judgeServers(servers []redisconn.Server) []verdict {
 	var verdicts []verdict
 	for _, s := range servers {
-		name := string(role)
+		name := string(redisconn.Control)
 		if s.Address != "" {
 			name += " " + s.Address
 		}

@@ -90,7 +90,7 @@ func TestCheckSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 }
 
 func TestCheckPassesOnWhatAServerShouldDoOtherwise(t *testing.T) {
-	got := judgeServers(redisconn.Control, []redisconn.Server{
+	got := judgeServers([]redisconn.Server{
 		{Version: "7.2", Mode: "standalone", Role: "master", UsedMemory: 5 << 20, MaxMemory: 1 << 30, Policy: "noeviction"},
 		{Address: "b:1", Findings: []redisconn.Finding{{Severity: redisconn.Warning, What: "w", Mend: "m"}, {Severity: redisconn.Problem, What: "p", Mend: "m"}}},
 	})

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/meshweir/meshweir/pipeline/process"
-	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/survey"
 )
 
@@ -51,7 +50,7 @@ func (o *operator) pipelineStatus() *cobra.Command {
 }
 
 func printStatus(out io.Writer, taken survey.Survey) error {
-	for _, v := range judgeServers(redisconn.Control, taken.Servers) {
+	for _, v := range judgeServers(taken.Servers) {
 		fmt.Fprintf(out, "%s  %s\n", v.Name, v.Says)
 	}
 	fmt.Fprintln(out)
