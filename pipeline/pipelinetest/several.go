@@ -3,6 +3,7 @@ package pipelinetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,15 +15,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// FreePort returns a TCP port of 127.0.0.1 that nobody listens on.
+// FreePort returns a TCP port of 127.0.0.1 that nobody listens on. It is below those that systems give to connections
+// and to listeners at port 0 (RFC 6335: from 49152 on; Linux: from 32768 on), which could take it before it is used.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("looking for a free port: %v", err)
+	const lowest, highest = 10_000, 32_000
+	var err error
+	for range 100 {
+		port := strconv.Itoa(lowest + rand.IntN(highest-lowest))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatalf("looking for a free port: %v", err)
+	return ""
 }
 
 // Group is several servers that work together.
