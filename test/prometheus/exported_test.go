@@ -121,7 +121,7 @@ func absent(present [][]*labels.Matcher, exported map[string][]model.LabelSet) (
 		for metric, all := range exported {
 			found = found || slices.ContainsFunc(all, func(series model.LabelSet) bool {
 				return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
-					if m.Name == labels.MetricName {
+					if m.Name == model.MetricNameLabel {
 						return !m.Matches(metric)
 					}
 					return !m.Matches(string(series[model.LabelName(m.Name)]))
