@@ -116,6 +116,62 @@ func TestWritersThatAreAskedCompareEveryValue(t *testing.T) {
 	})
 }
 
+// TestWritersThatAreAskedMendWhatNobodyCanRead changes values behind everybody's backs: followers keep what they knew, writers must not.
+func TestWritersThatAreAskedMendWhatNobodyCanRead(t *testing.T) {
+	damages := map[string]func(was string) string{
+		"no envelope":    func(string) string { return "garbage" },
+		"another value":  func(was string) string { return was[:len(was)-1] + string(was[len(was)-1]^1) },
+		"the bare value": func(string) string { return `{"n":1}` },
+	}
+	for what, damage := range damages {
+		t.Run(what, func(t *testing.T) {
+			pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+				store := open(t, client, keyspace.Config{})
+				owner := store.Owned(snapshot, "uid")
+				flush(t, owner, state{"a": `{"n":1}`, "b": "1"})
+				must(t, owner.Check(t.Context()))
+				inputs := keyspace.Vector{snapshot: meta(t, store, snapshot).Position}
+				derived := store.Derived(output)
+				derived.Set("a", []byte(`{"n":1}`))
+				derived.Complete()
+				must(t, derived.Check(t.Context(), inputs))
+				f := follow(t, store, snapshot)
+				f.await(t, snapshot, state{"a": `{"n":1}`, "b": "1"})
+
+				for _, name := range []keyspace.Name{snapshot, output} {
+					rewrite(t, client, name, "a", damage)
+					if _, _, err := store.Get(t.Context(), name, "a"); !errors.Is(err, keyspace.ErrDamaged) {
+						t.Fatalf("%s: %v", name, err) // else this test proves nothing
+					}
+					ask(t, store, name)
+				}
+				must(t, owner.Check(t.Context()))
+				must(t, derived.Check(t.Context(), inputs))
+				for _, name := range []keyspace.Name{snapshot, output} {
+					if value, _, err := store.Get(t.Context(), name, "a"); err != nil || string(value) != `{"n":1}` {
+						t.Errorf("%s holds %q, %v: want it mended", name, value, err)
+					}
+				}
+				if diff := cmp.Diff(state{"a": `{"n":1}`, "b": "1"}, f.state(snapshot)); diff != "" {
+					t.Errorf("followers were shown (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// rewrite changes the envelope of a value.
+func rewrite(t *testing.T, client redis.UniversalClient, name keyspace.Name, key string, change func(string) string) {
+	t.Helper()
+	for b := range 64 {
+		if was, err := client.HGet(t.Context(), name.BucketKey(b), key).Result(); err == nil {
+			must(t, client.HSet(t.Context(), name.BucketKey(b), key, change(was)).Err())
+			return
+		}
+	}
+	t.Fatalf("%s holds no %s", name, key)
+}
+
 func TestAnOwnerMissesNoAskHoweverMuchItWrites(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		store := open(t, client, keyspace.Config{})

@@ -41,6 +41,8 @@ type reader struct {
 	listed bool
 	// partial says that a part of the list could not be read, so that the state is not complete.
 	partial bool
+	// writes says that this is a writer's: what it cannot read it must see, to write it anew.
+	writes bool
 }
 
 // update is one step of the visible state.
@@ -212,18 +214,34 @@ func (r *reader) parseMeta(ctx context.Context, cmd *redis.SliceCmd) (Meta, erro
 	return m, err
 }
 
-// parse reads an envelope. One that cannot be read is reported, and the rest goes on: what was
-// readable before stays as it was, and what never was is kept as unreadable, which is not the same as absent.
+// parse reads an envelope. One that cannot be read is reported, and the rest goes on: for who follows, what was
+// readable before stays as it was; what never was is kept as unreadable, which is not the same as absent.
 func (r *reader) parse(ctx context.Context, key, text string) *stored {
 	e, err := parseEnvelope(text)
 	if err == nil {
 		return &e
 	}
+	return r.unreadable(ctx, key, text, err)
+}
+
+// prove is parse for a writer that lists: it opens what it read too.
+func (r *reader) prove(ctx context.Context, key, text string) *stored {
+	e := r.parse(ctx, key, text)
+	if !r.writes || e.codec == codecUnreadable {
+		return e
+	}
+	if _, err := r.store.codec.open(e.sealed); err != nil {
+		return r.unreadable(ctx, key, text, err)
+	}
+	return e
+}
+
+func (r *reader) unreadable(ctx context.Context, key, text string, err error) *stored {
 	r.damaged(ctx, key, err)
-	if old, ok := r.entries[key]; ok {
+	if old, ok := r.entries[key]; ok && !r.writes {
 		return &old
 	}
-	return &stored{sealed: sealed{hash: hashOf([]byte(text)), codec: codecUnreadable}}
+	return &stored{sealed: sealed{hash: ^hashOf([]byte(text)), codec: codecUnreadable}} // the hash of nothing that anybody wants
 }
 
 func (r *reader) damaged(ctx context.Context, what string, err error) {
@@ -275,7 +293,7 @@ func (r *reader) list(ctx context.Context, reason string) (*update, error) {
 	const tries = 10
 	for try := 1; ; try++ {
 		fresh := r.store.reader(r.name)
-		fresh.entries = r.entries // what a damaged value falls back to
+		fresh.entries, fresh.writes = r.entries, r.writes // the entries are what a damaged value falls back to
 		seen, at, err := fresh.load(ctx)
 		if err != nil {
 			return nil, err
@@ -373,7 +391,7 @@ func (r *reader) loadBuckets(ctx context.Context, from, to int, seen map[string]
 			return fmt.Errorf("listing %s: %w", r.name, err)
 		}
 		for key, text := range cmd.Val() {
-			seen[key] = *r.parse(ctx, key, text)
+			seen[key] = *r.prove(ctx, key, text)
 		}
 	}
 	return nil

@@ -29,9 +29,11 @@ type stage struct {
 }
 
 func newStage(s *Store, name Name) *stage {
+	stored := s.reader(name)
+	stored.writes = true
 	return &stage{
 		store: s, name: name, want: map[string]sealed{}, touched: map[string]struct{}{},
-		flushing: make(chan struct{}, 1), stored: s.reader(name),
+		flushing: make(chan struct{}, 1), stored: stored,
 	}
 }
 
