@@ -1,20 +1,19 @@
 package strict
 
 import (
-	"maps"
-	"reflect"
+	"iter"
 	"slices"
 	"strings"
 )
 
-// nearest returns the known name that was probably meant, or "".
-func nearest(name string, known map[string]reflect.Type) string {
+// nearest returns the known name that was probably meant, with at most so many wrong letters, or "".
+func nearest(name string, known iter.Seq[string], wrong int) string {
 	const longest = 64 // no field has a longer name
 	if len(name) > longest {
 		return ""
 	}
-	best, least := "", len(name)/3+1
-	for _, candidate := range slices.Sorted(maps.Keys(known)) {
+	best, least := "", wrong
+	for _, candidate := range slices.Sorted(known) {
 		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < least || d == least && best == "" {
 			best, least = candidate, d
 		}

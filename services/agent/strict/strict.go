@@ -31,6 +31,7 @@ type Mistake struct {
 // Checker knows the fields of some kinds. It is safe for concurrent use.
 type Checker struct {
 	types map[schema.GroupKind]reflect.Type
+	kinds map[string][]string
 	judge *crds.Judge
 }
 
@@ -40,7 +41,7 @@ func New() (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what the kinds of meshweir.io allow: %w", err)
 	}
-	return &Checker{judge: judge, types: map[schema.GroupKind]reflect.Type{
+	return &Checker{judge: judge, kinds: kindsOf(), types: map[schema.GroupKind]reflect.Type{
 		{Group: resource.GatewayGroup, Kind: "Gateway"}:           reflect.TypeFor[gatewayv1.Gateway](),
 		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:      reflect.TypeFor[gatewayv1.GatewayClass](),
 		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:         reflect.TypeFor[gatewayv1.HTTPRoute](),
@@ -52,10 +53,13 @@ func New() (*Checker, error) {
 }
 
 // Check returns the mistakes of an object, in the order of its fields' names.
-// The status is not looked at: it is not the author's. A kind that is not known has none.
+// The status is not looked at: it is not the author's. A kind that is not known has none, but for its name.
 func (c *Checker) Check(kind schema.GroupKind, object map[string]any) []Mistake {
 	known, ok := c.types[kind]
 	if !ok {
+		if m := c.misnamed(kind); m.Message != "" {
+			return []Mistake{m}
+		}
 		return nil
 	}
 	if _, ok := object["status"]; ok {
@@ -128,7 +132,7 @@ func (w *walk) fields(path []any, want reflect.Type, object map[string]any) {
 			continue
 		}
 		hint := "remove it, or correct its name"
-		if meant := nearest(name, known); meant != "" {
+		if meant := nearest(name, maps.Keys(known), len(name)/3+1); meant != "" {
 			hint = fmt.Sprintf("did you mean %q?", meant)
 		}
 		w.note(at, "unknown field %s: %s", text(at), hint)

@@ -54,6 +54,14 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 			`spec.ports[1]: duplicate value`,
 			`spec.services[0]: exactly one of name and labels must be set`,
 		}},
+		{"kind in the plural", schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoutes"}, `{}`, []string{`gateway.networking.k8s.io has no such kind: did you mean "HTTPRoute"?`}},
+		{"kind in other letters", schema.GroupKind{Kind: "service"}, `{}`, []string{`the core group ("v1") has no such kind: did you mean "Service"?`}},
+		{"kind of another group", schema.GroupKind{Group: "networking.istio.io", Kind: "HTTPRoute"}, `{}`, []string{`networking.istio.io has no such kind: did you mean that of gateway.networking.k8s.io?`}},
+		{"group without its version", schema.GroupKind{Kind: "VirtualService"}, `{}`, []string{`the core group ("v1") has no such kind: did you mean that of networking.istio.io?`}},
+		{"group misspelt", schema.GroupKind{Group: "gateway.networking.k8s.o", Kind: "GRPCRoute"}, `{}`, []string{`there is no group "gateway.networking.k8s.o": did you mean "gateway.networking.k8s.io"?`}},
+		{"kind of a newer version", schema.GroupKind{Group: gatewayv1.GroupName, Kind: "QUICRoute"}, `{}`, nil},
+		{"kind of somebody else", schema.GroupKind{Group: "serving.knative.dev", Kind: "Service"}, `{}`, nil},
+		{"group of the same name, nearly", schema.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}, `{}`, nil},
 	}
 	checker := newChecker(t)
 	for _, tt := range tests {

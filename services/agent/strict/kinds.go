@@ -1,0 +1,73 @@
+package strict
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
+)
+
+// kindsOf holds every kind of some groups, by group. Other groups have kinds that nobody here knows.
+func kindsOf() map[string][]string {
+	return map[string][]string{
+		"": {
+			"Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim",
+			"Pod", "PodTemplate", "ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount",
+		},
+		"apps": {"ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"},
+
+		resource.GatewayGroup: {
+			"BackendTLSPolicy", "GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "ListenerSet", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute",
+		},
+		resource.Group: {v1alpha1.KindGlobalService, v1alpha1.KindWorkspace},
+
+		"extensions.istio.io": {"TrafficExtension", "WasmPlugin"},
+		"networking.istio.io": {
+			"DestinationRule", "EnvoyFilter", "Gateway", "ProxyConfig", "ServiceEntry", "Sidecar", "VirtualService", "WorkloadEntry", "WorkloadGroup",
+		},
+		"security.istio.io":  {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"},
+		"telemetry.istio.io": {"Telemetry"},
+	}
+}
+
+// typo is the number of letters that may be wrong in a kind or a group which is taken for another.
+const typo = 2
+
+// misnamed says that a kind or its group is probably misspelt; "" for none that is. A kind that a newer version of its API has,
+// or that is of somebody else, is like none that is known.
+func (c *Checker) misnamed(kind schema.GroupKind) Mistake {
+	known, isKnown := c.kinds[kind.Group]
+	if slices.Contains(known, kind.Kind) {
+		return Mistake{}
+	}
+	if isKnown {
+		if meant := nearest(kind.Kind, slices.Values(known), typo); meant != "" {
+			return Mistake{[]any{"kind"}, fmt.Sprintf("%s has no such kind: did you mean %q?", named(kind.Group), meant)}
+		}
+	}
+	var others []string
+	for _, group := range slices.Sorted(maps.Keys(c.kinds)) {
+		if slices.Contains(c.kinds[group], kind.Kind) {
+			others = append(others, group)
+		}
+	}
+	switch meant := nearest(kind.Group, slices.Values(others), typo); {
+	case meant != "":
+		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("there is no group %q: did you mean %q?", kind.Group, meant)}
+	case isKnown && len(others) > 0:
+		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("%s has no such kind: did you mean that of %s?", named(kind.Group), named(others[0]))}
+	default:
+		return Mistake{}
+	}
+}
+
+func named(group string) string {
+	if group == "" {
+		return `the core group ("v1")`
+	}
+	return group
+}
