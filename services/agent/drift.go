@@ -2,15 +2,15 @@ package agent
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 )
 
 const (
@@ -49,7 +49,7 @@ func drifted(before *internalv1.Drift, want, stands *unstructured.Unstructured, 
 	}
 	next.By = latest(next.By, by)
 	if stands != nil {
-		fields := slices.Concat(next.Fields, differences("", want.Object, withoutPosition(stands.Object)))
+		fields := slices.Concat(next.Fields, differing(want.Object, withoutPosition(stands.Object)))
 		slices.Sort(fields)
 		fields = slices.Compact(fields)
 		next.Fields = fields[:min(len(fields), mostDriftFields)]
@@ -69,60 +69,12 @@ func latest(before, by []internalv1.FieldManager) []internalv1.FieldManager {
 	return all[:min(len(all), mostDriftManagers)]
 }
 
-// differences returns the paths of the fields in which two values differ, as far down as both are of one kind.
-func differences(path string, want, stands any) []string {
-	switch want := want.(type) {
-	case map[string]any:
-		stands, ok := stands.(map[string]any)
-		if !ok {
-			return []string{path}
+// differing returns the paths of the fields in which what stands is not what was wanted, but for what servers add.
+func differing(want, stands map[string]any) (paths []string) {
+	for _, d := range resource.Differences(want, stands) {
+		if field, ok := strings.CutPrefix(d.Path, "metadata."); !ok || !d.Added || strings.Contains(field, ".") {
+			paths = append(paths, d.Path)
 		}
-		var found []string
-		names := maps.Clone(want)
-		maps.Copy(names, stands)
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			at := name
-			if path != "" {
-				at = path + "." + name
-			}
-			w, wanted := want[name]
-			s, standing := stands[name]
-			switch {
-			case path == "metadata" && !wanted: // what servers add
-			case !wanted:
-				found = append(found, at)
-			case !standing:
-				found = append(found, leaves(at, w)...)
-			default:
-				found = append(found, differences(at, w, s)...)
-			}
-		}
-		return found
-	case []any:
-		stands, ok := stands.([]any)
-		if !ok || len(stands) != len(want) {
-			return []string{path}
-		}
-		var found []string
-		for i := range want {
-			found = append(found, differences(fmt.Sprintf("%s[%d]", path, i), want[i], stands[i])...)
-		}
-		return found
 	}
-	if !same(want, stands) {
-		return []string{path}
-	}
-	return nil
-}
-
-// leaves returns the paths of the fields of a value that is missing as a whole: of a real cluster, all that others hold of it is.
-func leaves(path string, value any) (found []string) {
-	fields, _ := value.(map[string]any)
-	if len(fields) == 0 {
-		return []string{path}
-	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		found = append(found, leaves(path+"."+name, fields[name])...)
-	}
-	return found
+	return paths
 }

@@ -31,7 +31,7 @@ func TestDriftSaysHowOftenWhereAndByWhom(t *testing.T) {
 	if diff := cmp.Diff(&first, once); diff != "" {
 		t.Errorf("a first drift (-want +got):\n%s", diff)
 	}
-	if got := differences("", want.Object, map[string]any{"metadata": want.Object["metadata"]}); !slices.Equal(got, []string{"spec.hosts", "spec.http"}) {
+	if got := differing(want.Object, map[string]any{"metadata": want.Object["metadata"]}); !slices.Equal(got, []string{"spec.hosts", "spec.http"}) {
 		t.Errorf("without all of spec, %v differ", got)
 	}
 	argo.Time = at.Add(2 * time.Minute)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/cmd/meshweir/standing"
 )
 
@@ -25,7 +27,7 @@ type clusterDiff struct {
 	// Output, Snapshot are the positions of what was compared.
 	Output   string `json:"output"`
 	Snapshot string `json:"snapshot"`
-	// Same counts the objects that stand as they should, and Objects are the others.
+	// Same counts the objects that stand just as they should, and Objects are the others.
 	Same    int               `json:"same"`
 	Objects []standing.Object `json:"objects"`
 }
@@ -41,6 +43,7 @@ diff of YAML: what stands, and how it would become what should.
 
   missing   it should stand and does not
   extra     Meshweir wrote it, and it should stand no more
+  added     it stands as it should, and others added these fields, which stay theirs
   differs   it stands otherwise than it should, in these fields
   held      the agent left it as it is, and says why
 
@@ -91,7 +94,7 @@ func diff(ctx context.Context, s session, args []string, format string) (differs
 			return printUnified(s.out, d, args[1])
 		}
 		d.Same, d.Objects = withoutSame(d.Objects)
-		differs = differs || len(d.Objects) > 0
+		differs = differs || slices.ContainsFunc(d.Objects, standing.Object.Wrong)
 		all = append(all, d)
 	}
 	if len(all) == 0 && unknown != nil {
@@ -163,7 +166,7 @@ func printUnified(out io.Writer, d clusterDiff, key string) (differs bool, err e
 			text = "# " + string(o.State) + ": " + o.Why + "\n" + text
 		}
 		_, err = io.WriteString(out, text)
-		return true, err
+		return o.Wrong(), err
 	}
 	return false, fmt.Errorf("comparing %s of %q: Meshweir neither wants nor wrote such an object there: `meshweir diff %s` lists those that differ", key, d.Cluster, d.Cluster)
 }
@@ -188,13 +191,20 @@ func printDiffs(out, notes io.Writer, all []clusterDiff, format string) error {
 		return err
 	}
 	for _, d := range all {
-		fmt.Fprintf(notes, "%s: %d of %d objects stand as they should.\n", d.Cluster, d.Same, d.Same+len(d.Objects))
+		wrong := 0
+		for _, o := range d.Objects {
+			if o.Wrong() {
+				wrong++
+			}
+		}
+		all := d.Same + len(d.Objects)
+		fmt.Fprintf(notes, "%s: %d of %d objects stand as they should.\n", d.Cluster, all-wrong, all)
 	}
 	return nil
 }
 
 // fieldNames names the first fields.
-func fieldNames(fields []standing.Field) string {
+func fieldNames(fields []resource.Difference) string {
 	const most = 3
 	var names []string
 	for _, f := range fields[:min(len(fields), most)] {

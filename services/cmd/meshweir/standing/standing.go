@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -25,6 +24,8 @@ const (
 	Missing State = "missing"
 	// Extra means that Meshweir wrote it and it should stand no more.
 	Extra State = "extra"
+	// Added means that it stands as it should, and that others added fields to it, which are theirs.
+	Added State = "added"
 	// Differs means that it stands otherwise than it should.
 	Differs State = "differs"
 	// Held means that the agent left what stands, or does not, as it is: Why says why.
@@ -37,21 +38,15 @@ type Object struct {
 	State State  `json:"state"`
 	// Why is what the agent says of an object that it did not apply, or that it did not get to.
 	Why string `json:"why,omitempty"`
-	// Fields are those that differ.
-	Fields []Field `json:"fields,omitempty"`
+	// Fields are those that differ, and those that others added.
+	Fields []resource.Difference `json:"fields,omitempty"`
 	// Desired and Live are what should stand and what does, without what says nothing of its content; nil for none.
 	Desired map[string]any `json:"-"`
 	Live    map[string]any `json:"-"`
 }
 
-// Field is a field that stands otherwise than it should.
-type Field struct {
-	// Path names it, "spec.http[0].route[1].weight".
-	Path string `json:"path"`
-	// Desired and Live are its values; nil for a field that is not there.
-	Desired any `json:"desired"`
-	Live    any `json:"live"`
-}
+// Wrong reports whether the object stands otherwise than it should.
+func (o Object) Wrong() bool { return o.State != Same && o.State != Added }
 
 // Known is what is known of one cluster, by the object's key.
 type Known struct {
@@ -112,6 +107,8 @@ func (o *Object) judge(record internalv1.Applied) {
 		o.State, o.Why = Missing, "the agent has not come to it yet"
 	case o.Live == nil:
 		o.State, o.Why = Missing, "it was applied, and the snapshot has it no more, or not yet"
+	case !slices.ContainsFunc(o.Fields, func(d resource.Difference) bool { return !d.Added }):
+		o.State = Added
 	default:
 		o.State = Differs
 	}
@@ -147,38 +144,9 @@ func isOurs(object map[string]any) bool {
 	return labels[resource.ManagedByLabel] == resource.ManagedBy
 }
 
-// differences returns the fields that differ, by path. Labels and annotations that others added are none.
-func differences(desired, live map[string]any) (found []Field) {
-	var walk func(path string, want, is any)
-	walk = func(path string, want, is any) {
-		wantMap, wantsMap := want.(map[string]any)
-		stands, isMap := is.(map[string]any)
-		wantList, wantsList := want.([]any)
-		list, isList := is.([]any)
-		switch {
-		case wantsMap && isMap:
-			names := maps.Clone(wantMap)
-			if path != "metadata.labels" && path != "metadata.annotations" {
-				maps.Copy(names, stands)
-			}
-			for _, name := range slices.Sorted(maps.Keys(names)) {
-				walk(strings.TrimPrefix(path+"."+name, "."), wantMap[name], stands[name])
-			}
-		case wantsList && isList:
-			for i := range max(len(wantList), len(list)) {
-				walk(fmt.Sprintf("%s[%d]", path, i), at(wantList, i), at(list, i))
-			}
-		case !reflect.DeepEqual(want, is):
-			found = append(found, Field{path, want, is})
-		}
-	}
-	walk("", desired, live)
-	return found
-}
-
-func at(list []any, i int) any {
-	if i < len(list) {
-		return list[i]
-	}
-	return nil
+// differences returns the fields that differ, but for labels and annotations that others added.
+func differences(desired, live map[string]any) []resource.Difference {
+	return slices.DeleteFunc(resource.Differences(desired, live), func(d resource.Difference) bool {
+		return d.Added && strings.HasPrefix(d.Path, "metadata.")
+	})
 }

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/cmd/meshweir/standing"
 )
 
@@ -28,7 +30,7 @@ func TestHowAnObjectStands(t *testing.T) {
 		record        internalv1.Applied
 		state         standing.State
 		why           string
-		fields        []standing.Field
+		fields        []resource.Difference
 	}{
 		{name: "as it should", desired: want, live: want, record: applied, state: standing.Same},
 		{
@@ -41,12 +43,20 @@ func TestHowAnObjectStands(t *testing.T) {
 		},
 		{
 			name: "changed by hand", desired: want, live: object("cart", "", `{"hosts":["a"],"http":[{"weight":50},{"weight":10}],"tcp":[]}`), record: applied,
-			state: standing.Differs, fields: []standing.Field{{"spec.http[0].weight", 90.0, 50.0}, {"spec.tcp", nil, []any{}}},
+			state:  standing.Differs,
+			fields: []resource.Difference{{Path: "spec.http[0].weight", Desired: 90.0, Live: 50.0}, {Path: "spec.tcp", Live: []any{}, Added: true}},
+		},
+		{
+			name: "with a field that somebody added", desired: want, live: object("cart", "", `{"hosts":["a"],"http":[{"weight":90},{"weight":10}],"exportTo":["."]}`),
+			record: applied, state: standing.Added, fields: []resource.Difference{{Path: "spec.exportTo", Live: []any{"."}, Added: true}},
 		},
 		{
 			name: "not taken", desired: want, live: object("cart", "", `{"hosts":["b"],"http":[{"weight":90}]}`), record: conflict,
 			state: standing.Held, why: "Conflict: Helm owns it",
-			fields: []standing.Field{{"spec.hosts[0]", "a", "b"}, {"spec.http[1]", map[string]any{"weight": 10.0}, nil}},
+			fields: []resource.Difference{
+				{Path: "spec.hosts[0]", Desired: "a", Live: "b"},
+				{Path: "spec.http", Desired: []any{map[string]any{"weight": 90.0}, map[string]any{"weight": 10.0}}, Live: []any{map[string]any{"weight": 90.0}}},
+			},
 		},
 		{name: "not there, and not taken", desired: want, record: conflict, state: standing.Held, why: "Conflict: Helm owns it"},
 		{name: "not there yet", desired: want, state: standing.Missing, why: "not come to it"},
@@ -69,7 +79,7 @@ func TestHowAnObjectStands(t *testing.T) {
 			if o := got[0]; o.Key != key || o.State != test.state || !strings.Contains(o.Why, test.why) || (o.Why == "") != (test.why == "") {
 				t.Errorf("got %s, %s, %q, want %s, %q", o.Key, o.State, o.Why, test.state, test.why)
 			}
-			if diff := cmp.Diff(test.fields, got[0].Fields); diff != "" {
+			if diff := cmp.Diff(test.fields, got[0].Fields, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("fields (-want +got):\n%s", diff)
 			}
 		})
