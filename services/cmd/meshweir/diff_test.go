@@ -53,6 +53,13 @@ func TestDiffsExitCodeSaysWhetherEverythingStandsAsItShould(t *testing.T) {
 	if out, _ = r.meshweir(1, "diff", "east", cartKey); !strings.Contains(out, "-  - b\n+  - a\n") {
 		t.Errorf("of one object: got\n%s", out)
 	}
+	r.east.Set(cartKey, []byte(strings.Replace(string(routed("a")), `"spec":{`, `"spec":{"exportTo":["."],`, 1))) // by somebody who has nothing else
+	r.flush(r.east)
+	out, notes := r.meshweir(0, "diff", "east")
+	if !strings.Contains(out, "added") || !strings.Contains(out, "spec.exportTo") || !strings.Contains(notes, "1 of 1 objects stand as they should") {
+		t.Errorf("with a field that somebody added: got %q and %q", out, notes)
+	}
+	r.meshweir(0, "diff", "east", cartKey)
 	for _, args := range [][]string{{"diff", "south"}, {"diff", "east", "Gateway/a/b"}, {"diff", "east", "-o", "xml"}, {"diff", "--redis-control", "redis://127.0.0.1:1"}} {
 		r.meshweir(2, args...)
 	}
