@@ -50,7 +50,12 @@ func (p *proxy) accept() {
 		}
 		done := func() { client.Close(); server.Close() }
 		var lose atomic.Bool
-		p.conns.Go(func() { defer done(); p.requests(client, server, &lose) })
+		p.conns.Go(func() {
+			p.requests(client, server, &lose)
+			if !lose.Load() { // else the server is to carry out what it was sent before anything breaks
+				done()
+			}
+		})
 		p.conns.Go(func() { defer done(); replies(client, server, &lose) })
 	}
 }
@@ -77,6 +82,10 @@ func (p *proxy) requests(client, server net.Conn, lose *atomic.Bool) {
 		if _, err := server.Write(buf[:n]); err != nil {
 			return
 		}
+		if lose.Load() {
+			_ = server.(interface{ CloseWrite() error }).CloseWrite()
+			return
+		}
 	}
 }
 
@@ -84,7 +93,11 @@ func replies(client, server net.Conn, lose *atomic.Bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
-		if err != nil || lose.Load() {
+		if err != nil {
+			return
+		}
+		if lose.Load() {
+			_, _ = io.Copy(io.Discard, server) // until it has carried out everything
 			return
 		}
 		if _, err := io.Copy(client, bytes.NewReader(buf[:n])); err != nil {
