@@ -65,7 +65,7 @@ func losses(c *cluster) string {
 	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(c.Feeds)) {
-		parts = append(parts, fmt.Sprintf("%s (%d objects)", name, c.Feeds[name]))
+		parts = append(parts, fmt.Sprintf("%s (%s)", name, counted(c.Feeds[name], "object", "objects")))
 	}
 	return " What was made from it changes or goes in " + strings.Join(parts, ", ") + "."
 }

@@ -75,7 +75,7 @@ func (s session) items(ctx context.Context, kind, cluster string) ([]keyspace.It
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("there is no %s/%s; there are %s", kind, cluster, known(names))
+	return nil, fmt.Errorf("there is no %s/%s; there are: %s", kind, cluster, known(names))
 }
 
 func (o *operator) inspectObjects(kind, what string) *cobra.Command {
@@ -137,7 +137,7 @@ func printRows(s session, rows []row, of int) error {
 			fmt.Fprintf(s.notes, "%s %s/%s cannot be read: %s\n", r.Kind, r.Namespace, r.Name, r.Problem)
 		}
 	}
-	fmt.Fprintf(s.notes, "%d of %d objects.\n", len(rows), of)
+	fmt.Fprintf(s.notes, "%d of %s.\n", len(rows), counted(of, "object", "objects"))
 	return nil
 }
 

@@ -40,6 +40,12 @@ func TestInspectReadsObjectsKeysAndSizes(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, keys)
 		}
 	}
+	if n := strings.Count(keys, "mw:{snapshot/east}:b:"); n != 1 {
+		t.Errorf("%d rows for the buckets of snapshot/east, want one:\n%s", n, keys)
+	}
+	if each, _ := p.cli(0, "inspect", "keys", "-o", "json"); !strings.Contains(each, `"role": "bucket"`) || strings.Contains(each, ":b:*") {
+		t.Errorf("as JSON: want each bucket, got\n%s", each)
+	}
 	sizes, _ := p.cli(0, "inspect", "sizes", "--kinds")
 	if !strings.Contains(sizes, "VirtualService.networking.istio.io") || !strings.Contains(sizes, "snapshot/east") {
 		t.Errorf("got %s", sizes)

@@ -131,7 +131,7 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 			v.Says += "; its dead letters cannot be read: " + d.Trouble
 		case d.Count > 0:
 			v.Level, v.Mend = worst(v.Level, levelWarn), cmp.Or(v.Mend, "meshweir pipeline dead-letters ls --group "+group)
-			v.Says += fmt.Sprintf("; gave up on %d entries, the last %s ago", d.Count, age(look.At, d.NewestAt))
+			v.Says += fmt.Sprintf("; gave up on %s, the last %s ago", counted(d.Count, "entry", "entries"), age(look.At, d.NewestAt))
 		}
 		verdicts = append(verdicts, v)
 	}
@@ -196,7 +196,7 @@ func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, f
 		v.Level, v.Says = levelWarn, "may not read "+list(slices.Sorted(maps.Keys(unread)))
 		v.Mend = "apply the manifests of this version: meshweir cluster register " + name + " --rotate-password --apply …"
 	case beat.Problems > 0:
-		v.Level, v.Says, v.Mend = levelWarn, fmt.Sprintf("%d manifests cannot be read", beat.Problems), "meshweir inspect snapshot "+name+" --kind ManifestProblem"
+		v.Level, v.Says, v.Mend = levelWarn, counted(beat.Problems, "manifest", "manifests")+" cannot be read", "meshweir inspect snapshot "+name+" --kind ManifestProblem"
 	default:
 		v.Says = fmt.Sprintf("works, %s, since %s", beat.Version, age(now, beat.StartedAt))
 		if beat.Unread[secrets] != "" {
@@ -209,7 +209,7 @@ func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, f
 func judgeGroup(k survey.Keyspace, g survey.Group, now time.Time) verdict {
 	v := verdict{Level: levelOK, Of: "stream", Name: string(k.Name) + " → " + g.Name, Says: "keeps up"}
 	waits, holds := since(now, g.UnreadAt), since(now, g.PendingAt)
-	behind := fmt.Sprintf("%d revisions behind", g.Lag)
+	behind := counted(g.Lag, "revision", "revisions") + " behind"
 	if g.Lag < 0 {
 		behind = "has entries to read that are no events"
 	}
@@ -217,7 +217,7 @@ func judgeGroup(k survey.Keyspace, g survey.Group, now time.Time) verdict {
 	case waits > slowAfter:
 		v.Says, v.Mend = fmt.Sprintf("%s, the oldest for %s", behind, duration.HumanDuration(waits)), "see that "+g.Name+" runs, and its log"
 	case holds > slowAfter:
-		v.Says = fmt.Sprintf("holds %d entries, the oldest for %s, delivered %d times", g.Pending, duration.HumanDuration(holds), g.Attempts)
+		v.Says = fmt.Sprintf("holds %s, the oldest for %s, delivered %s", counted(g.Pending, "entry", "entries"), duration.HumanDuration(holds), counted(g.Attempts, "time", "times"))
 		v.Mend = "see the log of " + g.Name + " for what holds it up"
 	case g.Lag != 0 || g.Pending > 0:
 		v.Says = fmt.Sprintf("%s, %d in hand", behind, g.Pending)
@@ -239,7 +239,7 @@ func judgeKeyspace(k survey.Keyspace, now time.Time) verdict {
 		case in.Lost:
 			behind = append(behind, fmt.Sprintf("%s, whose history is another by now", in.Name))
 		case in.Behind > 0 && since(now, in.ChangedAt) > staleAfter:
-			behind = append(behind, fmt.Sprintf("%s by %d revisions", in.Name, in.Behind))
+			behind = append(behind, fmt.Sprintf("%s by %s", in.Name, counted(in.Behind, "revision", "revisions")))
 		}
 	}
 	switch {
@@ -283,6 +283,14 @@ func age(now, at time.Time) string {
 		return "-"
 	}
 	return duration.HumanDuration(since(now, at))
+}
+
+// counted writes a count with its noun.
+func counted[N int | int64 | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // size prints bytes for people.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -29,12 +30,14 @@ type redisKey struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
+const bucketRole = "bucket"
+
 func (o *operator) inspectKeys() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use: "keys [KEYSPACE|CLUSTER]...", Short: "Show each key in Redis: keyspace, role, type, size, owner, time to live",
 		ValidArgsFunction: o.completeKeyspaces,
-		Long:              "Shows the keys that are there of those that Meshweir makes; what else lives in that Redis is not looked at. " + aboutSelection,
+		Long:              "Shows the keys that are there of those that Meshweir makes; what else lives in that Redis is not looked at. The table\nhas one row for all buckets of a keyspace; json and yaml have each. " + aboutSelection,
 		Example:           "  meshweir inspect keys\n  meshweir inspect keys east -o json | jq '[.keys[].bytes] | add'",
 		Run: o.run(func(ctx context.Context, s session, args []string) error {
 			taken, err := s.look(ctx, args, false)
@@ -52,7 +55,7 @@ func (o *operator) inspectKeys() *cobra.Command {
 				}
 				keys = append(keys, of(k.Name.MetaKey(), "meta"), of(k.Name.EventsKey(), "events"), of(k.Name.BeatKey(), "beat"))
 				for b := range meta.Buckets {
-					keys = append(keys, of(k.Name.BucketKey(b), "bucket"))
+					keys = append(keys, of(k.Name.BucketKey(b), bucketRole))
 				}
 			}
 			if len(args) == 0 {
@@ -109,7 +112,7 @@ func printKeys(s session, keys []redisKey, format string, now time.Time) error {
 	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "KEY\tKEYSPACE\tROLE\tTYPE\tSIZE\tOWNER\tTTL")
-	for _, k := range keys {
+	for _, k := range folded(keys) {
 		ttl := "-"
 		if !k.Until.IsZero() {
 			ttl = duration.HumanDuration(k.Until.Sub(now))
@@ -117,4 +120,26 @@ func printKeys(s session, keys []redisKey, format string, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Key, dash(k.Keyspace), k.Role, k.Type, size(k.Bytes), dash(k.Owner), ttl)
 	}
 	return table.Flush()
+}
+
+// folded makes one row of the buckets of each keyspace: there are many, and one is like the other.
+func folded(keys []redisKey) (rows []redisKey) {
+	buckets := 0 // that the last row stands for
+	for _, k := range keys {
+		switch {
+		case k.Role != bucketRole:
+			buckets = 0
+		case buckets == 0:
+			buckets = 1
+			k.Key, k.Role = k.Key[:strings.LastIndex(k.Key, ":")+1]+"*", "1 bucket"
+		default:
+			buckets++
+			last := &rows[len(rows)-1]
+			last.Bytes += k.Bytes
+			last.Role = counted(buckets, "bucket", "buckets")
+			continue
+		}
+		rows = append(rows, k)
+	}
+	return rows
 }

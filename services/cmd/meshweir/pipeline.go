@@ -48,7 +48,7 @@ func selected(names []keyspace.Name, args []string) ([]keyspace.Name, error) {
 			}
 		}
 		if !found {
-			return nil, process.UsageError{Err: fmt.Errorf("%q is no keyspace: give one such as snapshot/east, a kind as 'snapshot/*', or a cluster; there are %s", arg, known(names))}
+			return nil, process.UsageError{Err: fmt.Errorf("%q is no keyspace: give one such as snapshot/east, a kind as 'snapshot/*', or a cluster; there are: %s", arg, known(names))}
 		}
 	}
 	slices.Sort(chosen)

@@ -124,7 +124,7 @@ func (r registration) run(ctx context.Context, s session, name string) error {
 		}
 		return err
 	}
-	fmt.Fprintf(s.notes, "Applied %d manifests. `meshweir cluster ls` shows %s as connected once its agent works.\n", len(objects), name)
+	fmt.Fprintf(s.notes, "Applied %s. `meshweir cluster ls` shows %s as connected once its agent works.\n", counted(len(objects), "manifest", "manifests"), name)
 	return nil
 }
 

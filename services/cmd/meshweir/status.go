@@ -81,7 +81,7 @@ func printStatus(out io.Writer, taken survey.Survey) error {
 	}
 	for _, d := range taken.DeadLetters {
 		if d.Count > 0 {
-			fmt.Fprintf(out, "\n%s gave up on %d entries: meshweir pipeline dead-letters ls --group %s\n", d.Group, d.Count, d.Group)
+			fmt.Fprintf(out, "\n%s gave up on %s: meshweir pipeline dead-letters ls --group %s\n", d.Group, counted(d.Count, "entry", "entries"), d.Group)
 		}
 	}
 	return nil
