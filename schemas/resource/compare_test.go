@@ -62,13 +62,16 @@ func TestNamesTheFieldsThatDiffer(t *testing.T) {
 			"hosts": list{"web"}, "http": list{object{"timeout": "5s", "retries": int64(1), "match": list{}}},
 			"tls": object{"mode": "SIMPLE", "port": object{"number": int64(443)}}, "exportTo": list{"."},
 		}}, []Difference{
-			{Path: "labels.b", Live: "1", Added: true}, {Path: "spec.exportTo", Live: list{"."}, Added: true},
+			{Path: "labels.b", Live: "1", Added: true},
+			{Path: "spec.exportTo", Live: list{"."}, Added: true},
 			{Path: "spec.http[0].match", Live: list{}}, // a list has one owner as a whole
 		}},
 		{"an item more, another kind, and less", object{"labels": "a", "spec": object{"hosts": list{"web", "www"}, "http": list{}}}, []Difference{
-			{Path: "labels", Desired: object{"a": "1"}, Live: "a"}, {Path: "spec.hosts", Desired: list{"web"}, Live: list{"web", "www"}},
+			{Path: "labels", Desired: object{"a": "1"}, Live: "a"},
+			{Path: "spec.hosts", Desired: list{"web"}, Live: list{"web", "www"}},
 			{Path: "spec.http", Desired: desired["spec"].(object)["http"], Live: list{}},
-			{Path: "spec.tls.mode", Desired: "SIMPLE"}, {Path: "spec.tls.port.number", Desired: int64(443)},
+			{Path: "spec.tls.mode", Desired: "SIMPLE"},
+			{Path: "spec.tls.port.number", Desired: int64(443)},
 		}},
 	}
 	for _, tt := range tests {

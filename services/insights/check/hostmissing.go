@@ -49,7 +49,10 @@ func (d *destination) detail() string {
 	return d.host
 }
 
-func (d *destination) isService() bool { return strings.HasSuffix(d.host, ".svc.cluster.local") }
+func (d *destination) isService() bool {
+	_, _, ok := resource.ServiceOf(d.host)
+	return ok
+}
 
 // destinations returns where the subject leads, each once, in the order of its fields.
 func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
@@ -70,7 +73,7 @@ func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
 			return nil
 		}
 		legs(v, func(host, path string) {
-			add(destination{name: host, host: fullHost(host, subject.Key.Namespace)}, field{path, host})
+			add(destination{name: host, host: resource.FullHost(host, subject.Key.Namespace)}, field{path, host})
 		})
 		if len(all) > 0 {
 			to := clients(r, subject, v, defaultsOf(r, subject.Cluster))
@@ -147,7 +150,7 @@ func backend(b fleet.Backend, namespace string) (d destination, ok bool) {
 	anybody := audience{all: true}
 	switch {
 	case group == "" && kind == "Service":
-		return destination{name: serviceName(namespace, b.Name), host: fleet.ServiceHost(namespace, b.Name), clients: anybody}, true
+		return destination{name: serviceName(namespace, b.Name), host: resource.ServiceHost(namespace, b.Name), clients: anybody}, true
 	case group == "networking.istio.io" && kind == "Hostname":
 		return destination{name: b.Name, host: b.Name, clients: anybody}, true
 	case group == resource.Group && kind == "GlobalService":
@@ -159,14 +162,6 @@ func backend(b fleet.Backend, namespace string) (d destination, ok bool) {
 
 // serviceName names a Service in a text.
 func serviceName(namespace, name string) string { return "Service " + namespace + "/" + name }
-
-// fullHost is what Istio makes of a host in a namespace: a name without a dot is that of a Service there.
-func fullHost(host, namespace string) string {
-	if strings.Contains(host, ".") || strings.HasPrefix(host, "*") {
-		return host
-	}
-	return fleet.ServiceHost(namespace, host)
-}
 
 // judge returns a finding, or why it cannot be made or denied, or neither: the destination exists.
 func (d *destination) judge(r *fleet.Reader, subject fleet.Ref) (finding *Finding, doubt string) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
@@ -83,11 +84,9 @@ func (d *destination) sayNowhere(r *fleet.Reader, f *Finding, looked []string) {
 		return
 	}
 	look := insight.Step{Do: "See whether the name is misspelt, or was removed with its application, and correct the route or take it away.", Commands: []string{edit(f.Target)}}
-	if d.isService() && d.global == "" {
-		if name, namespace, ok := strings.Cut(strings.TrimSuffix(d.host, ".svc.cluster.local"), "."); ok {
-			of := fleet.Ref{Cluster: f.Target.Cluster, Key: fleet.KeyOf(fleet.Services, namespace, name)}
-			look.Commands = append([]string{kubectl(of, "get services")}, look.Commands...)
-		}
+	if namespace, name, ok := resource.ServiceOf(d.host); ok {
+		of := fleet.Ref{Cluster: f.Target.Cluster, Key: fleet.KeyOf(fleet.Services, namespace, name)}
+		look.Commands = append([]string{kubectl(of, "get services")}, look.Commands...)
 	}
 	f.Remedy = append(f.Remedy, look, insight.Step{Do: "Or make what the route leads to: a Service, a ServiceEntry for a host outside of the mesh, or a GlobalService for one in other clusters."})
 }
@@ -98,7 +97,7 @@ func (d *destination) meant(r *fleet.Reader) (full string, ref fleet.Ref, ok boo
 	if d.global != "" || len(parts) != 2 {
 		return "", fleet.Ref{}, false
 	}
-	full = fleet.ServiceHost(parts[1], parts[0])
+	full = resource.ServiceHost(parts[1], parts[0])
 	found := slices.DeleteFunc(r.Find(fleet.ByFleetHost, "", full), func(ref fleet.Ref) bool { return ref.Key.Kind != "Service" })
 	if len(found) == 0 {
 		return "", fleet.Ref{}, false

@@ -63,9 +63,6 @@ type entry struct {
 	cluster, value string
 }
 
-// ServiceHost is the name by which Istio knows a Service. (Its domain is that of nearly all clusters.)
-func ServiceHost(namespace, name string) string { return name + "." + namespace + ".svc.cluster.local" }
-
 // entries returns the index entries under which an object is found, without repetition.
 func entries(ref Ref, object Object) []entry {
 	at := func(index Index, value string) entry { return entry{index, ref.Cluster, value} }
@@ -74,7 +71,7 @@ func entries(ref Ref, object Object) []entry {
 		if ref.Key.Kind != string(Services) {
 			return nil
 		}
-		host := ServiceHost(ref.Key.Namespace, ref.Key.Name)
+		host := resource.ServiceHost(ref.Key.Namespace, ref.Key.Name)
 		return []entry{at(ByHost, host), {ByFleetHost, "", host}}
 	case *ServiceEntry:
 		return append(distinct(o.Spec.Hosts, func(host string) entry { return at(ByHost, host) }),

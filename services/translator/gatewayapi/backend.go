@@ -12,7 +12,6 @@ import (
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/globalservice"
-	"github.com/meshweir/meshweir/services/translator/output"
 	"github.com/meshweir/meshweir/services/translator/workspace"
 )
 
@@ -78,7 +77,7 @@ func (rr *ruleReader) service(key resource.Key, port *gatewayv1.PortNumber) (hos
 		return "", refuse(gatewayv1.RouteReasonUnsupportedProtocol,
 			fmt.Sprintf("port %d of Service %s is declared as %q, with which Istio does not speak HTTP/2: set its appProtocol to grpc", *port, name, declared))
 	}
-	return output.ServiceHost(key.Namespace, key.Name), refusal{}
+	return resource.ServiceHost(key.Namespace, key.Name), refusal{}
 }
 
 func (rr *ruleReader) globalService(key resource.Key, port *gatewayv1.PortNumber) (host string, f refusal) {

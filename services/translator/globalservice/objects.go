@@ -56,7 +56,7 @@ func localEndpoints(provider provider, labels map[string]string) []endpoint {
 	found := make([]endpoint, 0, len(provider.Backends))
 	for _, b := range provider.Backends {
 		found = append(found, endpoint{
-			&networking.WorkloadEntry{Address: output.ServiceHost(b.Namespace, b.Name), Ports: b.Ports, Labels: labels},
+			&networking.WorkloadEntry{Address: resource.ServiceHost(b.Namespace, b.Name), Ports: b.Ports, Labels: labels},
 			[]inventory.Ref{serviceRef(provider.Cluster, b.Namespace, b.Name)},
 		})
 	}

@@ -35,8 +35,3 @@ func labelRune(r rune) rune {
 	}
 	return '-'
 }
-
-// ServiceHost returns the name by which a Service is known in its cluster.
-func ServiceHost(namespace, name string) string {
-	return name + "." + namespace + ".svc.cluster.local"
-}

@@ -88,7 +88,7 @@ func (ix *Index) Backends(route *Object) []Lead {
 			case b.Host != "":
 				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Host)
 			case b.Group == "" && b.Kind == "Service":
-				l = ix.host(route.Ref.Cluster, route.Key.Namespace, serviceHost(b.Name, cmp.Or(b.Namespace, route.Key.Namespace)))
+				l = ix.host(route.Ref.Cluster, route.Key.Namespace, resource.ServiceHost(cmp.Or(b.Namespace, route.Key.Namespace), b.Name))
 			case b.Group == GroupNetworking && b.Kind == "Hostname":
 				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Name)
 			default:
@@ -109,10 +109,11 @@ func (ix *Index) host(clusterName, namespace, host string) Lead {
 	if c == nil {
 		return l
 	}
-	name, ns, isService := serviceOf(host, namespace)
+	host = resource.FullHost(host, namespace)
+	ns, name, isService := resource.ServiceOf(host)
 	service := resource.Key{Kind: "Service", Namespace: ns, Name: name}
 	if isService {
-		l.Kind, l.Name, host = "Service", ns+"/"+name, serviceHost(name, ns)
+		l.Kind, l.Name = "Service", ns+"/"+name
 		if l.To = c.byKey[service.String()]; l.To != nil {
 			return l
 		}
@@ -162,27 +163,11 @@ func (c *cluster) entry(host, namespace string) *Object {
 	return entries[0]
 }
 
-// clusterDomain ends the hosts of Services.
-const clusterDomain = ".svc.cluster.local"
-
-func serviceHost(name, namespace string) string { return name + "." + namespace + clusterDomain }
-
-// serviceOf returns the Service that a host names for an object of a namespace: a name without a dot is one of the same
-// namespace, one with a dot counts as it stands (Istio's reference, Destination.host).
-func serviceOf(host, namespace string) (name, of string, ok bool) {
-	if !strings.ContainsAny(host, ".*") {
-		return host, namespace, true
-	}
-	short, full := strings.CutSuffix(host, clusterDomain)
-	name, of, two := strings.Cut(short, ".")
-	return name, of, full && two && !strings.ContainsAny(of, ".*") && name != "*"
-}
-
 // HostOf is the host by which Istio knows an object that routes lead to.
 func HostOf(o *Object) string {
 	switch {
 	case o.Is("", "Service"):
-		return serviceHost(o.Key.Name, o.Key.Namespace)
+		return resource.ServiceHost(o.Key.Namespace, o.Key.Name)
 	case len(o.Wiring.Hosts) > 0:
 		return o.Wiring.Hosts[0]
 	default:

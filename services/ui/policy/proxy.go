@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/mesh"
 )
 
@@ -172,10 +173,7 @@ func destinationRules(ix *mesh.Index, cluster, namespace, host, client string) [
 }
 
 func matchesHost(rule *mesh.Object, host string) bool {
-	name := rule.Wiring.Hosts[0]
-	if !strings.ContainsAny(name, ".*") {
-		name += "." + rule.Key.Namespace + ".svc.cluster.local"
-	}
+	name := resource.FullHost(rule.Wiring.Hosts[0], rule.Key.Namespace)
 	suffix, wild := strings.CutPrefix(name, "*")
 	return name == host || wild && strings.HasSuffix(host, suffix)
 }
