@@ -98,6 +98,8 @@ func printClusters(out, notes io.Writer, clusters []*cluster, format string, now
 		switch {
 		case c.State == deregistered && c.AgentVersion != "":
 			fmt.Fprintf(notes, "%s is deregistered, and its agent works: stop it, or `meshweir cluster register %s`.\n", c.Name, c.Name)
+		case c.Outage != "":
+			fmt.Fprintf(notes, "%s cannot be read by its agent, since %s: %s. Its last state stays in force.\n", c.Name, age(now, c.OutageSince), c.Outage)
 		case c.State == expected && len(c.Feeds) > 0:
 			fmt.Fprintf(notes, "%s is not seen; what was made from it is held in %s. If it is gone for good: `meshweir cluster deregister %s`.\n",
 				c.Name, list(slices.Sorted(maps.Keys(c.Feeds))), c.Name)

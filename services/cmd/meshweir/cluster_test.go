@@ -82,7 +82,12 @@ func (r *redisWithFleet) flush(o *keyspace.Owned) {
 
 func (r *redisWithFleet) beat() {
 	r.t.Helper()
-	value, err := json.Marshal(internalv1.Heartbeat{Version: "v1.2.3", StartedAt: time.Now().Add(-time.Hour).UTC()})
+	r.beatOf(internalv1.Heartbeat{Version: "v1.2.3", StartedAt: time.Now().Add(-time.Hour).UTC()})
+}
+
+func (r *redisWithFleet) beatOf(beat internalv1.Heartbeat) {
+	r.t.Helper()
+	value, err := json.Marshal(beat)
 	if err == nil {
 		err = r.east.Beat(r.t.Context(), value, time.Hour)
 	}
@@ -115,6 +120,15 @@ func (r *redisWithFleet) clusters() map[string]cluster {
 		found[c.Name] = c
 	}
 	return found
+}
+
+func TestClusterLsTellsWhatAnAgentCannotRead(t *testing.T) {
+	r := newRedisWithFleet(t)
+	r.beatOf(internalv1.Heartbeat{Version: "v1", StartedAt: time.Now(), Outage: "connection refused", OutageSince: time.Now().Add(-time.Hour)})
+	_, notes := r.meshweir(0, "cluster", "ls")
+	if want := "east cannot be read by its agent, since 60m: connection refused."; !strings.Contains(notes, want) {
+		t.Errorf("got %q, want %q in it", notes, want)
+	}
 }
 
 func TestClusterLsTellsTheStateOfEveryClusterThatIsExpected(t *testing.T) {

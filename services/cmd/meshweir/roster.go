@@ -53,6 +53,9 @@ type cluster struct {
 	Results map[string]int `json:"results,omitempty"`
 	// AgentVersion is that of the agent that works for the cluster, whatever its state; empty when none does.
 	AgentVersion string `json:"agentVersion,omitempty"`
+	// Outage says why that agent cannot read the cluster, since OutageSince; empty when it can.
+	Outage      string    `json:"outage,omitempty"`
+	OutageSince time.Time `json:"outageSince,omitzero"`
 	// Feeds counts the objects in force that were made from this cluster, by the other cluster that they are in.
 	Feeds map[string]int `json:"feeds,omitempty"`
 }
@@ -183,6 +186,7 @@ func (r roster) readBeats(ctx context.Context, store *keyspace.Store) error {
 		}
 		c := r[name.Instance()]
 		c.State, c.Since, c.AgentVersion = connected, beat.StartedAt, beat.Version
+		c.Outage, c.OutageSince = beat.Outage, beat.OutageSince
 	}
 	return err
 }
