@@ -27,6 +27,8 @@ func TestAlertsFireWhenTheyMustAndOnlyThen(t *testing.T) {
 		{"MeshweirServiceGone", "a translator starts again", ready + "\n" + `meshweir_ready{check="translator"} 1x5 _x3 1x60`, "no"},
 		{"MeshweirServiceGone", "one of two is left", ready + "\n" + `meshweir_ready{check="translator",instance="a"} 1x5 _x20
 meshweir_ready{check="translator",instance="b"} 1x60`, "no"},
+		{"MeshweirRedisUnreachable", "Redis is gone", `meshweir_redis_reachable{service="translator"} 1x5 0x10`, "yes"},
+		{"MeshweirRedisUnreachable", "Redis starts again", `meshweir_redis_reachable{service="translator"} 1x5 0x1 1x20`, "no"},
 		{"MeshweirNotReady", "a translator cannot read", `meshweir_ready{check="translator"} 0x20`, "yes"},
 		{"MeshweirNotReady", "a translator starts", `meshweir_ready{check="translator"} 0x3 1x20`, "no"},
 		{"MeshweirNotReady", "an agent is the business of another alert", `meshweir_ready{check="snapshot of east"} 0x20`, "no"},

@@ -69,13 +69,17 @@ type service interface {
 // run runs a service until ctx ends: it waits for Redis, checks it, and serves health meanwhile.
 func run(ctx context.Context, env process.Env, base Base, name string, s service) error {
 	env.Health.AddReady(name, s.Ready)
-	err := process.Together(ctx, env.ServeHealth, func(ctx context.Context) error {
+	stop, err := base.conn.Measure(env.Telemetry.Meter())
+	if err != nil {
+		return errors.Join(err, base.conn.Close())
+	}
+	err = process.Together(ctx, env.ServeHealth, func(ctx context.Context) error {
 		if err := base.conn.Await(ctx, redisconn.Need{}); err != nil {
 			return fmt.Errorf("checking Redis: %w", err)
 		}
 		return s.Run(ctx)
 	})
-	return errors.Join(err, base.conn.Close())
+	return errors.Join(err, stop(), base.conn.Close())
 }
 
 // Agent runs the agent of one cluster until ctx ends.
