@@ -46,6 +46,7 @@ func TestThePinnedVersionGoesBeforeThatOfThePath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv(kubectl.Variable(), "") // which goes before both
 	write(t, filepath.Join(os.Getenv("PATH"), "kubectl"), "#!/bin/sh\necho Client Version: v1.2.3\n")
 	if found, err := kubectl.Find(t.Context()); found.Version != "1.2.3" || err != nil {
 		t.Errorf("with an empty cache: got %+v, %v, want that of the PATH", found, err)
