@@ -138,12 +138,19 @@ func TestWritersThatAreAskedMendWhatNobodyCanRead(t *testing.T) {
 				f := follow(t, store, snapshot)
 				f.await(t, snapshot, state{"a": `{"n":1}`, "b": "1"})
 
+				asked := map[keyspace.Name]string{}
 				for _, name := range []keyspace.Name{snapshot, output} {
 					rewrite(t, client, name, "a", damage)
 					if _, _, err := store.Get(t.Context(), name, "a"); !errors.Is(err, keyspace.ErrDamaged) {
 						t.Fatalf("%s: %v", name, err) // else this test proves nothing
 					}
-					ask(t, store, name)
+					asked[name] = ask(t, store, name)
+				}
+				late := follow(t, store, snapshot) // which never knew the value
+				late.await(t, snapshot, state{"b": "1"})
+				must(t, f.WaitFor(t.Context(), snapshot, inputs[snapshot], asked[snapshot]))
+				if diff := cmp.Diff(state{"a": `{"n":1}`, "b": "1"}, f.state(snapshot)); diff != "" {
+					t.Errorf("damaged, who followed was shown (-want +got):\n%s", diff)
 				}
 				must(t, owner.Check(t.Context()))
 				must(t, derived.Check(t.Context(), inputs))
@@ -152,8 +159,16 @@ func TestWritersThatAreAskedMendWhatNobodyCanRead(t *testing.T) {
 						t.Errorf("%s holds %q, %v: want it mended", name, value, err)
 					}
 				}
-				if diff := cmp.Diff(state{"a": `{"n":1}`, "b": "1"}, f.state(snapshot)); diff != "" {
-					t.Errorf("followers were shown (-want +got):\n%s", diff)
+				for _, f := range []*follower{f, late} {
+					must(t, f.WaitFor(t.Context(), snapshot, meta(t, store, snapshot).Position, ""))
+					if diff := cmp.Diff(state{"a": `{"n":1}`, "b": "1"}, f.state(snapshot)); diff != "" {
+						t.Errorf("mended, a follower was shown (-want +got):\n%s", diff)
+					}
+					f.View(func(v keyspace.View[string]) {
+						if !v.Meta(snapshot).Complete {
+							t.Error("mended, the state is not complete")
+						}
+					})
 				}
 			})
 		})
@@ -236,4 +251,32 @@ func TestNobodyIsAskedAboutWhatIsNotThere(t *testing.T) {
 	if n := streamLength(t, client, snapshot); n != 0 {
 		t.Errorf("%d entries in the stream of a keyspace that is not there", n)
 	}
+}
+
+func TestARecordThatNobodyCanReadIsWrittenAnewByTheNextChange(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{})
+		shared := store.Shared("keys/all")
+		write := func(key string, value []byte) {
+			t.Helper()
+			must(t, shared.Update(t.Context(), key, func(old []byte) ([]byte, error) {
+				if len(old) > 0 {
+					t.Errorf("%s was %q, want nothing", key, old)
+				}
+				return value, nil
+			}))
+		}
+		for _, key := range []string{"kept", "gone"} {
+			write(key, []byte("1"))
+			rewrite(t, client, "keys/all", key, func(string) string { return "garbage" })
+		}
+		write("kept", []byte("2"))
+		write("gone", nil)
+		if value, _, err := store.Get(t.Context(), "keys/all", "kept"); string(value) != "2" || err != nil {
+			t.Errorf("kept is %q, %v", value, err)
+		}
+		if _, _, err := store.Get(t.Context(), "keys/all", "gone"); !errors.Is(err, keyspace.ErrNotFound) {
+			t.Errorf("gone is %v", err)
+		}
+	})
 }

@@ -237,11 +237,23 @@ func (r *reader) prove(ctx context.Context, key, text string) *stored {
 }
 
 func (r *reader) unreadable(ctx context.Context, key, text string, err error) *stored {
-	r.damaged(ctx, key, err)
-	if old, ok := r.entries[key]; ok && !r.writes {
-		return &old
+	if r.writes {
+		count(ctx, r.store.metrics.damaged, 1, r.name)
+		r.store.log.WarnContext(ctx, "what cannot be decoded is written anew", "keyspace", r.name, "what", key, "error", err)
+	} else {
+		r.damaged(ctx, key, err)
+		if old, ok := r.entries[key]; ok {
+			return &old
+		}
 	}
 	return &stored{sealed: sealed{hash: ^hashOf([]byte(text)), codec: codecUnreadable}} // the hash of nothing that anybody wants
+}
+
+// distrust takes what is known of a value for unreadable, because its body is: the same header with a body that is mended is a change.
+func (r *reader) distrust(key string) {
+	e := r.entries[key]
+	e.hash, e.codec = ^e.hash, codecUnreadable
+	r.entries[key] = e
 }
 
 func (r *reader) damaged(ctx context.Context, what string, err error) {

@@ -233,8 +233,11 @@ func (r *Replica[T]) decode(ctx context.Context, sp *space[T], u *update) Event[
 			value, err := r.value(key, c.new.sealed)
 			if err != nil {
 				sp.reader.damaged(ctx, key, err)
-				if !hadOld && errors.Is(err, ErrDamaged) {
-					sp.unreadable[key] = true
+				if errors.Is(err, ErrDamaged) {
+					sp.reader.distrust(key)
+					if !hadOld {
+						sp.unreadable[key] = true
+					}
 				}
 				continue
 			}

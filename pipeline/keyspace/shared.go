@@ -21,7 +21,7 @@ func (s *Store) Shared(name Name) *Shared { return &Shared{s, name} }
 // Update changes one record by compare-and-set: change gets the stored value, nil
 // for none, and returns the new one, nil to delete; it may be called again when
 // another writer was faster. An error of change is returned as it is. Equal
-// values make no write.
+// values make no write. A value that cannot be read is none, and is written anew.
 func (h *Shared) Update(ctx context.Context, key string, change func(old []byte) ([]byte, error)) error {
 	const tries = 100
 	for try := 1; try <= tries; try++ {
@@ -43,18 +43,18 @@ func (h *Shared) update(ctx context.Context, key string, change func(old []byte)
 		return err
 	}
 	var old []byte
+	damaged := false
 	if base.Exists() {
 		text, err := s.client.HGet(ctx, h.name.BucketKey(bucket(key, base.Buckets)), key).Result()
 		if err == nil {
-			if old, _, err = s.open(text); err != nil {
-				return fmt.Errorf("reading %s of %s: %w", key, h.name, err)
-			}
-		} else if !errors.Is(err, redis.Nil) {
+			old, _, err = s.open(text)
+		}
+		if damaged = errors.Is(err, ErrDamaged); err != nil && !damaged && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("reading %s of %s: %w", key, h.name, err)
 		}
 	}
 	value, err := change(old)
-	if err != nil || value == nil && old == nil || value != nil && old != nil && string(value) == string(old) {
+	if err != nil || !damaged && (value == nil && old == nil || value != nil && old != nil && string(value) == string(old)) {
 		return err
 	}
 	now := time.Now()

@@ -2,7 +2,9 @@ package redisconn_test
 
 import (
 	"log/slog"
+	"net"
 	"testing"
+	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -11,36 +13,56 @@ import (
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 )
 
-func TestSaysWhetherRedisAnswers(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	server, err := redisconn.StartEmbedded(log, "")
+// reachable measures a Redis. It returns what waits until the gauge shows a value.
+func reachable(t *testing.T, url string) (await func(want int64)) {
+	t.Helper()
+	conn, err := redisconn.Open(slog.New(slog.DiscardHandler), url, redisconn.Options{Timeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := redisconn.Open(log, server.URL(), redisconn.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
 	reader := sdkmetric.NewManualReader()
-	stop, err := conn.Measure(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-	if err != nil {
-		t.Fatal(err)
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	ended := make(chan error)
+	go func() { ended <- conn.Measure(t.Context(), meter, 10*time.Millisecond) }()
+	read := func() []metricdata.DataPoint[int64] {
+		return pipelinetest.Metric[metricdata.Gauge[int64]](t, reader, "meshweir.redis.reachable").DataPoints
 	}
-	expect := func(want int64, when string) {
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+	})
+	return func(want int64) {
 		t.Helper()
-		got := pipelinetest.Metric[metricdata.Gauge[int64]](t, reader, "meshweir.redis.reachable").DataPoints
-		if len(got) != 1 || got[0].Value != want {
-			t.Errorf("%s: got %+v, want one of %d", when, got, want)
+		for late := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			got := read()
+			if len(got) == 1 && got[0].Value == want {
+				return
+			}
+			if time.Now().After(late) {
+				t.Fatalf("got %+v, want one of %d", got, want)
+			}
 		}
 	}
-	expect(1, "while it answers")
-	server.Close()
-	expect(0, "once it is gone")
-	if err := stop(); err != nil {
+}
+
+func TestSaysWhetherRedisAnswers(t *testing.T) {
+	server, err := redisconn.StartEmbedded(slog.New(slog.DiscardHandler), "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := pipelinetest.Metric[metricdata.Gauge[int64]](t, reader, "meshweir.redis.reachable").DataPoints; len(got) != 0 {
-		t.Errorf("stopped, it shows %+v", got)
+	await := reachable(t, server.URL())
+	await(1)
+	server.Close()
+	await(0)
+}
+
+func TestSaysOfARedisThatHangsThatItDoesNotAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { listener.Close() })
+	reachable(t, "redis://"+listener.Addr().String())(0)
 }

@@ -1,6 +1,10 @@
 package internalv1
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // Result says what became of one object of an output.
 type Result string
@@ -36,6 +40,12 @@ type Applied struct {
 	Hash string `json:"hash,omitempty"`
 	// Drift says that somebody changed the object again and again; nil while nobody did.
 	Drift *Drift `json:"drift,omitempty"`
+}
+
+// HashOf returns the hash of the content of an object, in the form of [Applied].
+func HashOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Drift counts how often an object was applied again because somebody had changed or deleted it. It begins anew when that was not

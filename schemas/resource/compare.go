@@ -14,8 +14,8 @@ type Difference struct {
 	// Desired and Live are its values; nil for a field that is not there.
 	Desired any `json:"desired"`
 	Live    any `json:"live"`
-	// Added says that nothing is wanted of the field, and that server-side apply leaves it to whoever added it: it is of no list,
-	// which has one owner as a whole.
+	// Added says that nothing is wanted of the field, and that server-side apply leaves it to whoever added it. Within lists nothing
+	// is added: nearly all of Istio's have one owner as a whole.
 	Added bool `json:"added,omitempty"`
 }
 

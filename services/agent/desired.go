@@ -1,14 +1,13 @@
 package agent
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kjson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
@@ -22,8 +21,7 @@ type content struct {
 }
 
 func decodeContent(_ string, value []byte) (content, error) {
-	sum := sha256.Sum256(value)
-	c := content{hash: hex.EncodeToString(sum[:8])}
+	c := content{hash: internalv1.HashOf(value)}
 	if err := kjson.Unmarshal(value, &c.object); err != nil {
 		c.err = fmt.Errorf("decoding the value: %w", err)
 	}

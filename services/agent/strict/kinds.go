@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -22,6 +23,7 @@ func kindsOf() map[string][]string {
 
 		resource.GatewayGroup: {
 			"BackendTLSPolicy", "GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "ListenerSet", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute",
+			"BackendLBPolicy", "ReferencePolicy", // former ones
 		},
 		resource.Group: {v1alpha1.KindGlobalService, v1alpha1.KindWorkspace},
 
@@ -34,8 +36,8 @@ func kindsOf() map[string][]string {
 	}
 }
 
-// typo is the number of letters that may be wrong in a kind or a group which is taken for another.
-const typo = 2
+// typos is how many letters may be wrong in the name of a kind or a group that is taken for another.
+func typos(name string) int { return min(2, len(name)/4) }
 
 // misnamed says that a kind or its group is probably misspelt; "" for none that is. A kind that a newer version of its API has,
 // or that is of somebody else, is like none that is known.
@@ -45,21 +47,21 @@ func (c *Checker) misnamed(kind schema.GroupKind) Mistake {
 		return Mistake{}
 	}
 	if isKnown {
-		if meant := nearest(kind.Kind, slices.Values(known), typo); meant != "" {
+		if meant := nearest(kind.Kind, slices.Values(known), typos(kind.Kind)); meant != "" {
 			return Mistake{[]any{"kind"}, fmt.Sprintf("%s has no such kind: did you mean %q?", named(kind.Group), meant)}
 		}
 	}
 	var others []string
 	for _, group := range slices.Sorted(maps.Keys(c.kinds)) {
 		if slices.Contains(c.kinds[group], kind.Kind) {
-			others = append(others, group)
+			others = append(others, named(group))
 		}
 	}
-	switch meant := nearest(kind.Group, slices.Values(others), typo); {
+	switch meant := nearest(kind.Group, slices.Values(others), typos(kind.Group)); {
 	case meant != "":
 		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("there is no group %q: did you mean %q?", kind.Group, meant)}
 	case isKnown && len(others) > 0:
-		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("%s has no such kind: did you mean that of %s?", named(kind.Group), named(others[0]))}
+		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("%s has no such kind: did you mean that of %s?", named(kind.Group), strings.Join(others, " or "))}
 	default:
 		return Mistake{}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -69,17 +70,14 @@ type service interface {
 // run runs a service until ctx ends: it waits for Redis, checks it, and serves health meanwhile.
 func run(ctx context.Context, env process.Env, base Base, name string, s service) error {
 	env.Health.AddReady(name, s.Ready)
-	stop, err := base.conn.Measure(env.Telemetry.Meter())
-	if err != nil {
-		return errors.Join(err, base.conn.Close())
-	}
-	err = process.Together(ctx, env.ServeHealth, func(ctx context.Context) error {
+	measure := func(ctx context.Context) error { return base.conn.Measure(ctx, env.Telemetry.Meter(), 5*time.Second) }
+	err := process.Together(ctx, env.ServeHealth, measure, func(ctx context.Context) error {
 		if err := base.conn.Await(ctx, redisconn.Need{}); err != nil {
 			return fmt.Errorf("checking Redis: %w", err)
 		}
 		return s.Run(ctx)
 	})
-	return errors.Join(err, stop(), base.conn.Close())
+	return errors.Join(err, base.conn.Close())
 }
 
 // Agent runs the agent of one cluster until ctx ends.

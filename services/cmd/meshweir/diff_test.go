@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/cmd/meshweir/standing"
 )
 
@@ -55,6 +57,12 @@ func TestDiffsExitCodeSaysWhetherEverythingStandsAsItShould(t *testing.T) {
 	}
 	r.east.Set(cartKey, []byte(strings.Replace(string(routed("a")), `"spec":{`, `"spec":{"exportTo":["."],`, 1))) // by somebody who has nothing else
 	r.flush(r.east)
+	if out, _ = r.meshweir(1, "diff", "east"); !strings.Contains(out, "differs") { // it may be one that the agent has not taken away yet
+		t.Errorf("before the agent has applied it: got %q", out)
+	}
+	applied := r.store.Owned("applied/east", "uid-east")
+	applied.Set(cartKey, fmt.Appendf(nil, `{"result":"Applied","hash":%q}`, internalv1.HashOf(routed("a"))))
+	r.flush(applied)
 	out, notes := r.meshweir(0, "diff", "east")
 	if !strings.Contains(out, "added") || !strings.Contains(out, "spec.exportTo") || !strings.Contains(notes, "1 of 1 objects stand as they should") {
 		t.Errorf("with a field that somebody added: got %q and %q", out, notes)

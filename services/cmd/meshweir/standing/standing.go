@@ -77,21 +77,23 @@ func Compare(k Known) ([]Object, error) {
 	}
 	var all []Object
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		o := Object{Key: key, Live: live[key]}
-		if value, wanted := k.Desired[key]; wanted {
+		o, record := Object{Key: key, Live: live[key]}, k.Applied[key]
+		value, wanted := k.Desired[key]
+		if wanted {
 			var err error
 			if o.Desired, err = content(value); err != nil {
 				return nil, fmt.Errorf("reading what should stand as %s: %w", key, err)
 			}
 		}
-		o.judge(k.Applied[key])
+		o.judge(record, record.Result == internalv1.ResultApplied && record.Hash == internalv1.HashOf(value))
 		all = append(all, o)
 	}
 	return all, nil
 }
 
-// judge says how the object stands, given what the agent last did with it.
-func (o *Object) judge(record internalv1.Applied) {
+// judge says how the object stands, given what the agent last did with it, and whether it has applied what is desired now: else a
+// field that nothing is desired of may be one that it has not taken away yet.
+func (o *Object) judge(record internalv1.Applied, applied bool) {
 	done := record.Result == internalv1.ResultApplied || record.Result == internalv1.ResultDeleted
 	if o.Desired != nil && o.Live != nil {
 		o.Fields = differences(o.Desired, o.Live)
@@ -107,7 +109,7 @@ func (o *Object) judge(record internalv1.Applied) {
 		o.State, o.Why = Missing, "the agent has not come to it yet"
 	case o.Live == nil:
 		o.State, o.Why = Missing, "it was applied, and the snapshot has it no more, or not yet"
-	case !slices.ContainsFunc(o.Fields, func(d resource.Difference) bool { return !d.Added }):
+	case applied && !slices.ContainsFunc(o.Fields, func(d resource.Difference) bool { return !d.Added }):
 		o.State = Added
 	default:
 		o.State = Differs

@@ -21,7 +21,8 @@ func object(name, metadata, spec string) []byte {
 
 func TestHowAnObjectStands(t *testing.T) {
 	want := object("cart", "", `{"hosts":["a"],"http":[{"weight":90},{"weight":10}]}`)
-	applied := internalv1.Applied{Result: internalv1.ResultApplied}
+	applied := internalv1.Applied{Result: internalv1.ResultApplied, Hash: internalv1.HashOf(want)}
+	before := internalv1.Applied{Result: internalv1.ResultApplied, Hash: internalv1.HashOf([]byte("what it was before"))}
 	conflict := internalv1.Applied{Result: internalv1.ResultConflict, Message: "Helm owns it"}
 	const spec = `{"hosts":["a"],"http":[{"weight":90},{"weight":10}]}`
 	tests := []struct {
@@ -49,6 +50,10 @@ func TestHowAnObjectStands(t *testing.T) {
 		{
 			name: "with a field that somebody added", desired: want, live: object("cart", "", `{"hosts":["a"],"http":[{"weight":90},{"weight":10}],"exportTo":["."]}`),
 			record: applied, state: standing.Added, fields: []resource.Difference{{Path: "spec.exportTo", Live: []any{"."}, Added: true}},
+		},
+		{
+			name: "with a field that the output had", desired: want, live: object("cart", "", `{"hosts":["a"],"http":[{"weight":90},{"weight":10}],"exportTo":["."]}`),
+			record: before, state: standing.Differs, fields: []resource.Difference{{Path: "spec.exportTo", Live: []any{"."}, Added: true}},
 		},
 		{
 			name: "not taken", desired: want, live: object("cart", "", `{"hosts":["b"],"http":[{"weight":90}]}`), record: conflict,
