@@ -190,13 +190,15 @@ func nameOf(id string) keyspace.Name {
 	return keyspace.Name(Kind + "/" + cluster) // the cluster has a snapshot, so that its name is good
 }
 
-// aim has a target for each keyspace that is to be written: of what is said, of each cluster that is seen, and of what is stored, so that
-// it goes if it no longer holds. A cluster that was deregistered gets none: what is known of it is dropped.
+// aim has a target for each keyspace that is to be written: of what is said, of each cluster that was seen, also of one that went out of
+// sight before that was written, by which other replicas know it, and of what is stored, so that it goes if it no longer holds. A cluster
+// that was deregistered gets none: what is known of it is dropped.
 func (s *Insights) aim() {
 	wanted := map[keyspace.Name]bool{FleetName: true}
 	for _, cluster := range s.engine.Fleet.Clusters() {
-		if state := s.engine.Fleet.State(cluster); state.Seen && state.Expected() {
-			wanted[keyspace.Name(Kind+"/"+cluster)] = true
+		name := keyspace.Name(Kind + "/" + cluster)
+		if state := s.engine.Fleet.State(cluster); state.Expected() && (state.Seen || s.targets[name] != nil) {
+			wanted[name] = true
 		}
 	}
 	for id := range s.engine.says {

@@ -180,6 +180,17 @@ func (b *bed) await(ids ...string) map[string]insight.Insight {
 	return nil
 }
 
+// awaitStored waits until a keyspace of insights exists.
+func (b *bed) awaitStored(name keyspace.Name) {
+	b.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		if _, ok := b.revisions()[name]; ok {
+			return
+		}
+	}
+	b.t.Fatalf("%s is not stored", name)
+}
+
 // revisions are the positions of all keyspaces of insights.
 func (b *bed) revisions() map[keyspace.Name]keyspace.Position {
 	b.t.Helper()
@@ -287,12 +298,15 @@ func TestAMissingClusterNeitherOpensNorClosesAnything(t *testing.T) {
 		b.publish("west", service("reviews"))
 		b.publish("east", virtualService("web", "reviews"), virtualService("old", "gone"))
 		b.await(missing("east", "old", "gone"))
-		if err := b.store.Drop(t.Context(), "snapshot/west"); err != nil {
-			t.Fatal(err)
+		for _, name := range []keyspace.Name{insights.Kind + "/west", "snapshot/west"} {
+			if err := b.store.Drop(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
 		}
 		b.await("?"+missing("east", "old", "gone"), "CFG0102/east")
+		b.awaitStored(insights.Kind + "/west") // by which who has not seen west knows of it
 		stop()
-		b.startAndPass("b") // one that has not seen west remembers what is stored
+		b.startAndPass("b")
 		b.publish("east", meshed("other"))
 		said := b.await("?"+missing("east", "old", "gone"), "CFG0102/east", "SEC0109/east")
 		if why := said[missing("east", "old", "gone")].Unknown; !strings.Contains(why, "west") {
