@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (h *Shared) update(ctx context.Context, key string, change func(old []byte)
 		}
 	}
 	value, err := change(old)
-	if err != nil || !damaged && (value == nil && old == nil || value != nil && old != nil && string(value) == string(old)) {
+	if same := (value == nil) == (old == nil) && bytes.Equal(value, old); err != nil || same && !damaged {
 		return err
 	}
 	now := time.Now()

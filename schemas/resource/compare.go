@@ -31,10 +31,8 @@ func Differences(desired, live map[string]any) []Difference {
 type comparison struct{ found []Difference }
 
 func (c *comparison) objects(path string, desired, live map[string]any, inList bool) {
-	names := maps.Clone(desired)
-	if names == nil {
-		names = map[string]any{}
-	}
+	names := map[string]any{}
+	maps.Copy(names, desired)
 	maps.Copy(names, live)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		at := name

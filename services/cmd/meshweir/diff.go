@@ -197,8 +197,8 @@ func printDiffs(out, notes io.Writer, all []clusterDiff, format string) error {
 				wrong++
 			}
 		}
-		all := d.Same + len(d.Objects)
-		fmt.Fprintf(notes, "%s: %d of %d objects stand as they should.\n", d.Cluster, all-wrong, all)
+		of := d.Same + len(d.Objects)
+		fmt.Fprintf(notes, "%s: %d of %d objects stand as they should.\n", d.Cluster, of-wrong, of)
 	}
 	return nil
 }

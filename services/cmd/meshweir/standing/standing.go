@@ -77,7 +77,7 @@ func Compare(k Known) ([]Object, error) {
 	}
 	var all []Object
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		o, record := Object{Key: key, Live: live[key]}, k.Applied[key]
+		o := Object{Key: key, Live: live[key]}
 		value, wanted := k.Desired[key]
 		if wanted {
 			var err error
@@ -85,15 +85,15 @@ func Compare(k Known) ([]Object, error) {
 				return nil, fmt.Errorf("reading what should stand as %s: %w", key, err)
 			}
 		}
-		o.judge(record, record.Result == internalv1.ResultApplied && record.Hash == internalv1.HashOf(value))
+		o.judge(k.Applied[key], value)
 		all = append(all, o)
 	}
 	return all, nil
 }
 
-// judge says how the object stands, given what the agent last did with it, and whether it has applied what is desired now: else a
-// field that nothing is desired of may be one that it has not taken away yet.
-func (o *Object) judge(record internalv1.Applied, applied bool) {
+// judge says how the object stands, given what the agent last did with it. While it has not applied what is desired now, a field
+// that nothing is desired of may be one that it has not taken away yet.
+func (o *Object) judge(record internalv1.Applied, desired []byte) {
 	done := record.Result == internalv1.ResultApplied || record.Result == internalv1.ResultDeleted
 	if o.Desired != nil && o.Live != nil {
 		o.Fields = differences(o.Desired, o.Live)
@@ -109,7 +109,8 @@ func (o *Object) judge(record internalv1.Applied, applied bool) {
 		o.State, o.Why = Missing, "the agent has not come to it yet"
 	case o.Live == nil:
 		o.State, o.Why = Missing, "it was applied, and the snapshot has it no more, or not yet"
-	case applied && !slices.ContainsFunc(o.Fields, func(d resource.Difference) bool { return !d.Added }):
+	case !slices.ContainsFunc(o.Fields, func(d resource.Difference) bool { return !d.Added }) &&
+		record.Result == internalv1.ResultApplied && record.Hash == internalv1.HashOf(desired):
 		o.State = Added
 	default:
 		o.State = Differs
