@@ -31,7 +31,8 @@ PATH is a directory with a folder for each cluster, as for ` + "`meshweir up --c
 that one cluster; or - for the manifests of one cluster on standard input.
 
 What is wrong is told on standard error, one finding a line, with file, line and field; all else is translated. The exit
-code is 1 when anything is wrong, and 2 when the command itself is.
+code is 1 when anything is wrong, and 2 when the command itself is. Kinds of the Gateway API that Meshweir makes nothing of are
+named too, and are not wrong: others may want them.
 
 With -o, files of objects that are made no more stay as they are: give it an empty directory before you apply what is in it.`,
 		Example: `  meshweir translate -f ./fleet

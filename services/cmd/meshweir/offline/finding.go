@@ -22,11 +22,11 @@ type Finding struct {
 	Line          int
 	// Object is the key of an object that could be read; Of is the part of its status, "listener http".
 	Object, Of string
-	// Condition is the condition, "Accepted=False"; empty for a manifest that cannot be read. Reason is its reason.
+	// Condition is the condition, "Accepted=False"; empty for a manifest that cannot be read or an object that is not. Reason is its reason.
 	Condition, Reason string
 	// Message says what is wrong, and mostly in which field.
 	Message string
-	// Minor says that the object works all the same.
+	// Minor says that nothing is wrong: the object works all the same, or is for others to read.
 	Minor bool
 }
 
@@ -38,7 +38,10 @@ func (f Finding) String() string {
 	}
 	parts := []string{at}
 	if f.Object != "" {
-		parts = append(parts, strings.TrimSpace(f.Object+" "+f.Of), fmt.Sprintf("%s (%s)", f.Condition, f.Reason))
+		parts = append(parts, strings.TrimSpace(f.Object+" "+f.Of))
+	}
+	if f.Condition != "" {
+		parts = append(parts, fmt.Sprintf("%s (%s)", f.Condition, f.Reason))
 	}
 	return strings.Join(append(parts, strings.Join(strings.Fields(f.Message), " ")), ": ")
 }

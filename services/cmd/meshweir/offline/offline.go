@@ -48,7 +48,14 @@ func Translate(folders map[string]string) (Result, error) {
 		contents[name] = content
 		cluster := translator.Cluster{Complete: true, Objects: map[string]translator.Object{}}
 		for key, value := range content.Objects {
-			cluster.Objects[key.String()], _ = translator.Decode(key.String(), value) // what cannot be read has a status that says so
+			object, _ := translator.Decode(key.String(), value) // what cannot be read has a status that says so
+			cluster.Objects[key.String()] = object
+			if object.Ignored() && slices.Contains([]string{resource.GatewayGroup, resource.Group}, key.Group) {
+				file, line := content.Place(key)
+				result.Findings = append(result.Findings, Finding{
+					Cluster: name, File: file, Line: line, Object: key.String(), Message: "Meshweir makes nothing of this kind", Minor: true,
+				})
+			}
 		}
 		inputs.Clusters[name] = cluster
 		for _, p := range content.Problems {
