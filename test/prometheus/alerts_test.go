@@ -1,11 +1,16 @@
 package prometheus
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // step is how often rules are evaluated, and the distance of the samples of the series below.
@@ -82,13 +87,14 @@ meshweir_agent_change_age_seconds_bucket{cluster="east",le="+Inf"} 0+1x60`, "no"
 }
 
 // fires evaluates a rule step by step, and says whether one of its alerts ever stood for as long as it must.
-func fires(t *testing.T, expr string, wait time.Duration, series string) bool {
+func fires(t *testing.T, expr string, wait time.Duration, described string) bool {
 	t.Helper()
-	storage := promqltest.LoadedStorage(t, "load 30s\n"+indent(series))
-	engine := promqltest.NewTestEngine(t, false, 0, 100_000)
+	all := series(t, described)
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 100_000, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
+	defer engine.Close()
 	active := map[string]time.Time{}
 	for at := time.Unix(0, 0); at.Before(time.Unix(0, 0).Add(60 * step)); at = at.Add(step) {
-		query, err := engine.NewInstantQuery(t.Context(), storage, nil, expr, at)
+		query, err := engine.NewInstantQuery(t.Context(), all, nil, expr, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,4 +120,42 @@ func fires(t *testing.T, expr string, wait time.Duration, series string) bool {
 	return false
 }
 
-func indent(series string) string { return "  " + strings.ReplaceAll(series, "\n", "\n  ") + "\n" }
+// series holds series that are described one a line. Prometheus' own storage for tests would do, and brings the clients of every cloud.
+func series(t *testing.T, described string) storage.Queryable {
+	t.Helper()
+	var all []storage.Series
+	for line := range strings.Lines(described) {
+		metric, values, err := parser.NewParser(parser.Options{}).ParseSeriesDesc(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := promql.Series{Metric: metric}
+		for i, v := range values {
+			if !v.Omitted {
+				one.Floats = append(one.Floats, promql.FPoint{T: (time.Duration(i) * step).Milliseconds(), F: v.Value})
+			}
+		}
+		all = append(all, promql.NewStorageSeries(one))
+	}
+	find := func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+		found := &seriesSet{at: -1}
+		for _, one := range all {
+			if !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(one.Labels().Get(m.Name)) }) {
+				found.all = append(found.all, one)
+			}
+		}
+		return found
+	}
+	return &storage.MockQueryable{MockQuerier: &storage.MockQuerier{SelectMockFunction: find}}
+}
+
+// seriesSet goes through series.
+type seriesSet struct {
+	all []storage.Series
+	at  int
+}
+
+func (s *seriesSet) Next() bool                      { s.at++; return s.at < len(s.all) }
+func (s *seriesSet) At() storage.Series              { return s.all[s.at] }
+func (*seriesSet) Err() error                        { return nil }
+func (*seriesSet) Warnings() annotations.Annotations { return nil }
