@@ -45,6 +45,7 @@ type system struct {
 // eachArrangement runs a test on the product as one process and as many.
 func eachArrangement(t *testing.T, test func(t *testing.T, s *system)) {
 	t.Helper()
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *system{"one process": oneProcess, "separate processes": separateProcesses} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
