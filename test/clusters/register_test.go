@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -59,8 +60,20 @@ func TestARegisteredClusterWorksByWhatItWasGiven(t *testing.T) {
 		t.Errorf("the API server refused to the agent what it needs:\n%s", refused)
 	}
 
-	// A new password reaches a running agent through its Secret.
-	r.meshweir("cluster", "register", "east", "--rotate-password", "--agent-redis", r.redis.URL(), "--apply", "--kubeconfig", r.api.Kubeconfig(apiserver.Admin))
+	// Where the Secret is somebody else's by now, the agent keeps its password: it would be shut out.
+	rotate := []string{"cluster", "register", "east", "--rotate-password", "--agent-redis", r.redis.URL(), "--apply", "--kubeconfig", r.api.Kubeconfig(apiserver.Admin)}
+	password := string(r.mountSecret()["password"])
+	r.ownSecret("data: {password: eA==}")
+	if _, refused := r.try(rotate...); !strings.Contains(refused, "conflict") {
+		t.Errorf("the Secret is somebody else's, and meshweir says: %s", refused)
+	}
+	if err := r.redis.Client().Do(t.Context(), "auth", "meshweir-agent-east", password).Err(); err != nil {
+		t.Errorf("the password was changed, and could not be brought to the agent: %v", err)
+	}
+	r.ownSecret("data: {}")
+
+	// A new password reaches a running agent through its Secret. The Deployment keeps its image.
+	r.meshweir(rotate...)
 	r.mountSecret()
 	if err := r.redis.Client().Do(t.Context(), "client", "kill", "user", "meshweir-agent-east").Err(); err != nil {
 		t.Fatal(err)
@@ -80,18 +93,40 @@ func TestARegisteredClusterWorksByWhatItWasGiven(t *testing.T) {
 	agent.Kill()
 }
 
-// meshweir runs the command line.
+// meshweir runs the command line, which must work.
 func (r *registered) meshweir(args ...string) string {
+	r.t.Helper()
+	out, refused := r.try(args...)
+	if refused != "" {
+		r.t.Fatalf("meshweir %s: %s", strings.Join(args, " "), refused)
+	}
+	return out
+}
+
+// try runs the command line, and returns what it printed and why it failed.
+func (r *registered) try(args ...string) (out, refused string) {
 	r.t.Helper()
 	command := exec.Command(filepath.Join(binaries, "meshweir"), args...)
 	command.Env = append(os.Environ(), "MESHWEIR_REDIS_CONTROL="+r.redis.URL())
-	out, err := command.Output()
+	text, err := command.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		r.t.Fatalf("meshweir %s: %v\n%s", strings.Join(args, " "), err, exit.Stderr)
+		return "", fmt.Sprintf("%v\n%s", err, exit.Stderr)
 	} else if err != nil {
 		r.t.Fatal(err)
 	}
-	return string(out)
+	return string(text), ""
+}
+
+// ownSecret makes somebody else the owner of fields of the agent's Secret, and of no others.
+func (r *registered) ownSecret(fields string) {
+	r.t.Helper()
+	answer := r.api.Do(apiserver.Request{
+		Method: http.MethodPatch, Path: "/api/v1/namespaces/meshweir/secrets/meshweir-agent?fieldManager=somebody&force=true",
+		Type: "application/apply-patch+yaml", Body: []byte("{apiVersion: v1, kind: Secret, metadata: {name: meshweir-agent}, " + fields + "}"),
+	})
+	if answer.Code != http.StatusOK {
+		r.t.Fatalf("owning the agent's Secret: %d %s", answer.Code, answer.Body)
+	}
 }
 
 // mountSecret writes the Secret that the cluster holds to its folder, as the kubelet does.

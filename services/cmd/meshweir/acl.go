@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// adminUser may do everything in Redis: register clusters, make users.
+	adminUser = "meshweir-admin"
 	// probeUser asks a Redis that we run whether it is ready.
 	probeUser = "meshweir-probe"
 	// defaultUser keeps out who names no user. Nobody can be it, and yet it needs its rights: while Redis reads its append-only
@@ -29,6 +31,9 @@ type aclUser struct {
 	Rules    []string `json:"rules"`
 }
 
+// admin is the user of those who run the fleet.
+func admin() launch.User { return launch.User{Name: adminUser, Rules: []string{"~*", "&*", "+@all"}} }
+
 // firstUsers are the lines of an aclfile that stand before those of the services: nobody gets in without a name, and
 // probeUser may ask whether the server works, which one that loads its data denies.
 func firstUsers() []string {
@@ -39,10 +44,12 @@ func firstUsers() []string {
 func aclCommand(code *int) *cobra.Command {
 	var clusters []string
 	var secrets, folder, format, address string
+	var withAdmin bool
 	cmd := &cobra.Command{
 		Use: "acl", Short: "Print the Redis users of the services and agents, with the least rights that work", Args: cobra.NoArgs,
 		Long: `Prints a Redis user for each service, and one for the agent of each cluster in --agents. Each may do to the keys of its own
-work what that work needs, and nothing else. Redis 7 or newer.
+work what that work needs, and nothing else. With --admin there is meshweir-admin too, who may do everything: it registers
+clusters and makes users. Redis 7 or newer.
 
 Passwords are printed as hashes. The passwords themselves stand in the file of --secrets, "user: password" in each line: those
 that it has are used, and for every other user one is made up and added to it. A file that is new is readable by you alone.
@@ -53,17 +60,21 @@ such as translator/password, so that containers can be given theirs and no other
 other users in the aclfile.
 
 With -o secrets the Secrets of deploy/k8s are printed: that of Redis holds the aclfile, each service's its user, its password and
-the address in --redis. The passwords of meshweir-admin, who may do everything, and of meshweir-operator are in the file only.
+the address in --redis. meshweir-admin is always among them; its password and that of meshweir-operator are in the file only.
 
 An aclfile says all about who may log in. Keep a line of your own in it for the user "default": where there is none, Redis
 lets everybody in, as everything.`,
-		Example: `  meshweir acl --agents east,west --secrets passwords.yaml > users.acl       # redis-server --aclfile users.acl
+		Example: `  meshweir acl --agents east,west --admin --secrets passwords.yaml > users.acl  # redis-server --aclfile users.acl
   meshweir acl --agents east --secrets passwords.yaml -o commands | redis-cli   # a Redis that runs; then ACL SAVE, or CONFIG REWRITE
   meshweir acl --agents local --secrets passwords.yaml -o secrets | kubectl apply --server-side -f -   # see docs/install.md
   meshweir acl --agents east | grep agent                                       # what may the agent of east do?`,
 		Run: func(cmd *cobra.Command, _ []string) {
 			var err error
-			switch users, e := launch.Users(clusters...); {
+			users, e := launch.Users(clusters...)
+			if withAdmin || format == "secrets" {
+				users = append([]launch.User{admin()}, users...)
+			}
+			switch {
 			case e != nil:
 				err = process.UsageError{Err: e}
 			case folder != "" && secrets != "":
@@ -81,6 +92,7 @@ lets everybody in, as everything.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&clusters, "agents", nil, "`names` of the clusters whose agents get a user")
+	cmd.Flags().BoolVar(&withAdmin, "admin", false, "make meshweir-admin too, who may do everything")
 	cmd.Flags().StringVar(&folder, "folder", "", "`folder` to write the aclfile and the passwords to, for containers")
 	cmd.Flags().StringVar(&address, "redis", "redis://meshweir-redis:6379", "of -o secrets: `URL` by which the services reach Redis, in the form of --redis-control")
 	cmd.Flags().StringVar(&secrets, "secrets", "", "`file` of the passwords, read and added to; - reads them from standard input")

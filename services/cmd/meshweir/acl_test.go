@@ -100,10 +100,14 @@ func TestACLWithoutPasswordsMakesUsersThatCannotLogIn(t *testing.T) {
 
 func TestACLCommandsAreTakenByRedis(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "passwords.yaml")
-	commands, _ := cli(t, 0, "acl", "--agents", "east", "--secrets", file, "-o", "commands")
+	commands, _ := cli(t, 0, "acl", "--agents", "east", "--admin", "--secrets", file, "-o", "commands")
 	server := pipelinetest.RealServer(t)
 	applyCommands(t, server.Client(), commands)
-	for user, password := range readPasswordFile(t, file) {
+	users := readPasswordFile(t, file)
+	if users[adminUser] == "" || len(users) != 6 {
+		t.Errorf("there are %d users, want meshweir-admin beside those of translator, insights, ui, operators and the agent", len(users))
+	}
+	for user, password := range users {
 		if err := server.Client().Do(t.Context(), "auth", user, password).Err(); err != nil {
 			t.Errorf("%s: %v", user, err)
 		}

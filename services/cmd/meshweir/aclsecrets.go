@@ -13,12 +13,8 @@ import (
 	"github.com/meshweir/meshweir/services/cmd/launch"
 )
 
-const (
-	// adminUser may do everything in Redis: register clusters, make users.
-	adminUser = "meshweir-admin"
-	// usersSecret is the name of the Secret that deploy/k8s/base/redis takes its users from, in the key usersKey.
-	usersSecret, usersKey = "meshweir-redis", "users.acl" //nolint:gosec // a name, and no secret
-)
+// usersSecret is the name of the Secret that deploy/k8s/base/redis takes its users from, in the key usersKey.
+const usersSecret, usersKey = "meshweir-redis", "users.acl" //nolint:gosec // a name, and no secret
 
 // secretsOf says of whom printSecrets prints Secrets.
 type secretsOf struct {
@@ -60,7 +56,7 @@ func printSecrets(out, notes io.Writer, of secretsOf) error {
 // objects makes the Secret of Redis, and then those of whom it lets in.
 func (of secretsOf) objects(target redisconn.Target, passwords *passwords) ([]*unstructured.Unstructured, error) {
 	lines := firstUsers()
-	for _, u := range append([]launch.User{{Name: adminUser, Rules: []string{"~*", "&*", "+@all"}}}, of.users...) {
+	for _, u := range of.users {
 		lines = append(lines, "user "+aclUser{Name: u.Name, Password: redisconn.Hash(passwords.of(u.Name)), Rules: u.Rules}.line(""))
 	}
 	first, err := secret(usersSecret, map[string][]byte{usersKey: []byte(strings.Join(lines, "\n") + "\n")})
@@ -69,7 +65,7 @@ func (of secretsOf) objects(target redisconn.Target, passwords *passwords) ([]*u
 	}
 	objects := []*unstructured.Unstructured{first}
 	for _, u := range of.users {
-		if u.Name == launch.OperatorUser {
+		if u.Name == adminUser || u.Name == launch.OperatorUser {
 			continue // for people, who have the file of passwords
 		}
 		target.Username, target.Password = u.Name, passwords.of(u.Name)

@@ -37,14 +37,15 @@ func newApplier(api *rest.Config) (*applier, error) {
 	return &applier{client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(finder))}, nil
 }
 
-// apply applies objects in their order. It takes over no field that somebody else has set otherwise.
-func (a *applier) apply(ctx context.Context, objects []*unstructured.Unstructured) error {
+// apply applies objects in their order, or, with metav1.DryRunAll, asks whether that would be taken. It takes over no field that
+// somebody else has set otherwise.
+func (a *applier) apply(ctx context.Context, objects []*unstructured.Unstructured, dryRun ...string) error {
 	for _, object := range objects {
 		kind := object.GroupVersionKind()
 		mapping, err := a.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 		if err == nil {
 			of := a.client.Resource(mapping.Resource).Namespace(object.GetNamespace())
-			_, err = of.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: "meshweir-cli"})
+			_, err = of.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: "meshweir-cli", DryRun: dryRun})
 		}
 		if apierrors.IsConflict(err) {
 			err = fmt.Errorf("%w; to take these fields over, print the manifests and apply them with kubectl apply --server-side --force-conflicts", err)

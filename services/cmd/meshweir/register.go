@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshweir/meshweir/pipeline/process"
@@ -21,6 +23,7 @@ type registration struct {
 	createUser, rotatePassword bool
 	agentRedis                 string
 	image                      string
+	onlySecret                 bool
 	apply                      bool
 	kubeconfig, context        string
 }
@@ -36,14 +39,16 @@ with the cluster's name and how the agent reaches Redis.
 
 --create-user makes the agent's Redis user, with a new password and with rights to this cluster's keys only. --rotate-password
 gives the user that is there a new password, and the rights that this version needs: connections stay open, and a running agent
-reads the new password once the Secret is in its Pod. For a Redis in which you make users by other means, see
+reads the new password once the Secret is in its Pod. Its Deployment stays as it is, unless --image names an image for it; an
+address that was given by --agent-redis is to be given again. --only-secret is for a cluster that has all else from Git. For a Redis in which you make users by other means, see
 'meshweir acl' for the rights, and name the user and its password in --agent-redis.
 
 The manifests hold the password, which is told this once and kept nowhere else. Keep them as a secret, or pass them on.`,
 		Example: `  meshweir cluster register east                                                      # it is expected from now on
-  meshweir cluster register east --create-user | kubectl --context east apply --server-side -f -
-  meshweir cluster register east --create-user --apply --context east                 # the same
+  meshweir cluster register east --create-user --image registry.example.com/meshweir/agent:1.0 --apply --context east
+  meshweir cluster register east --create-user --only-secret | kubectl --context east apply --server-side -f -
   meshweir cluster register east --rotate-password --apply --context east
+  meshweir cluster register east --rotate-password --image registry.example.com/meshweir/agent:1.1 --apply --context east
   meshweir cluster register east --create-user --agent-redis rediss://redis.example.com:6380   # another address than --redis-control
   meshweir cluster register east --agent-redis 'rediss://east@redis.example.com?password_file=east.password' > east.yaml`,
 		Run: o.run(func(ctx context.Context, s session, args []string) error { return r.run(ctx, s, args[0]) }),
@@ -52,7 +57,8 @@ The manifests hold the password, which is told this once and kept nowhere else. 
 	flags.BoolVar(&r.createUser, "create-user", false, "make the Redis user of the cluster's agent")
 	flags.BoolVar(&r.rotatePassword, "rotate-password", false, "give the Redis user of the cluster's agent a new password")
 	flags.StringVar(&r.agentRedis, "agent-redis", "", "`URL` by which the agent reaches Redis, in the form of --redis-control; files that it names go into the Secret (default: the address in --redis-control)")
-	flags.StringVar(&r.image, "image", "", "`image` of the agent (default: that of the manifests)")
+	flags.StringVar(&r.image, "image", "", "`image` of the agent, which you have built (default: that of the manifests, which is published nowhere; with --rotate-password the one that works there)")
+	flags.BoolVar(&r.onlySecret, "only-secret", false, "print or apply the Secret alone")
 	flags.BoolVar(&r.apply, "apply", false, "apply the manifests to the cluster instead of printing them")
 	flags.StringVar(&r.kubeconfig, "kubeconfig", "", "of --apply: `file` that says how the cluster is reached (default: where kubectl looks)")
 	flags.StringVar(&r.context, "context", "", "of --apply: `name` of the cluster's context in the kubeconfig")
@@ -66,8 +72,10 @@ func (r registration) validate() error {
 	switch {
 	case r.createUser && r.rotatePassword:
 		return errors.New("--create-user is for a user that is not there yet, --rotate-password for one that is: give one of the two")
-	case !r.manifests() && (r.apply || r.image != ""):
+	case !r.manifests() && (r.apply || r.onlySecret || r.image != ""):
 		return errors.New("there are no manifests without a Redis user: give --create-user, --rotate-password, or --agent-redis with a user and a password")
+	case r.onlySecret && r.image != "":
+		return errors.New("--only-secret leaves out the Deployment, which --image is for: give one of the two")
 	case r.apply && r.kubeconfig == "" && r.context == "":
 		return errors.New("--apply must be told which cluster: give --context, --kubeconfig or both")
 	case !r.apply && r.kubeconfig+r.context != "":
@@ -104,6 +112,12 @@ func (r registration) run(ctx context.Context, s session, name string) error {
 		if objects, err = workload(name, target, r.image); err != nil {
 			return err
 		}
+		objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return !r.includes(o.GetKind()) })
+	}
+	if r.rotatePassword && r.apply { // an agent whose new password cannot be brought to it would be shut out
+		if err := to.apply(ctx, objects, metav1.DryRunAll); err != nil {
+			return err
+		}
 	}
 	already, err := register(ctx, s.store, name, time.Now())
 	if err != nil {
@@ -126,6 +140,18 @@ func (r registration) run(ctx context.Context, s session, name string) error {
 	}
 	fmt.Fprintf(s.notes, "Applied %s. `meshweir cluster ls` shows %s as connected once its agent works.\n", counted(len(objects), "manifest", "manifests"), name)
 	return nil
+}
+
+// includes reports whether manifests of a kind are printed or applied.
+func (r registration) includes(kind string) bool {
+	switch {
+	case r.onlySecret:
+		return kind == "Secret"
+	case r.rotatePassword && r.image == "":
+		return kind != "Deployment" // it has an image
+	default:
+		return true
+	}
 }
 
 // target says how the agent will reach Redis; with a new user, but for its name and password.

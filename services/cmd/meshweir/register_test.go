@@ -91,7 +91,18 @@ func TestRegisterPrintsAllThatAClusterNeeds(t *testing.T) {
 	if _, notes := cli(t, 1, "cluster", "register", "east", "--create-user", "--agent-redis", "redis://redis.example"); !strings.Contains(notes, "--rotate-password") {
 		t.Errorf("got %s", notes)
 	}
+	out, _ = cli(t, 0, "cluster", "register", "east", "--rotate-password", "--agent-redis", "redis://redis.example", "--image", "registry.example/agent:v2")
+	if !strings.Contains(out, "image: registry.example/agent:v2") {
+		t.Errorf("the new image is not set:\n%s", out)
+	}
+	out, _ = cli(t, 0, "cluster", "register", "east", "--rotate-password", "--agent-redis", "redis://redis.example", "--only-secret")
+	if len(decodeStrictly(t, out)) != 1 || !strings.Contains(out, "kind: Secret") {
+		t.Errorf("more than the Secret is printed:\n%s", out)
+	}
 	out, _ = cli(t, 0, "cluster", "register", "east", "--rotate-password", "--agent-redis", "redis://redis.example")
+	if strings.Contains(out, "kind: Deployment") {
+		t.Errorf("the Deployment is printed, and would lose its image:\n%s", out)
+	}
 	rotated := string(secretIn(t, decodeStrictly(t, out)).Data["password"])
 	if err := server.Client().Do(t.Context(), "auth", "meshweir-agent-east", password).Err(); err == nil || rotated == password {
 		t.Error("the old password is good still")
@@ -159,6 +170,7 @@ func TestRegisterRefusesWhatCannotWork(t *testing.T) {
 		{"two ways at once", "one of the two", 2, []string{"--create-user", "--rotate-password", agent}},
 		{"apply nothing", "no manifests", 2, []string{"--apply", "--context", "east"}},
 		{"apply nowhere", "which cluster", 2, []string{"--create-user", "--apply", agent}},
+		{"an image for the Secret alone", "one of the two", 2, []string{"--create-user", "--only-secret", "--image", "x", agent}},
 		{"a context without apply", "are for --apply", 2, []string{"--create-user", "--context", "east", agent}},
 		{"an address that is none", "scheme", 2, []string{"--create-user", "--agent-redis", "http://x"}},
 		{"a user beside a new one", "leave one of the two out", 2, []string{"--create-user", "--agent-redis", "redis://me:word@redis.example"}},
