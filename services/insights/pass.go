@@ -105,26 +105,28 @@ func (s *Insights) tellSnapshot(e keyspace.Event[source]) {
 func (s *Insights) tellReports(e keyspace.Event[internalv1.Applied]) {
 	cluster := e.Name.Instance()
 	if !e.Meta.Exists() {
-		s.lost[cluster] = true
+		s.lost[cluster] = map[resource.Key]bool{}
 		return
 	}
-	told := map[resource.Key]bool{}
+	again, lost := s.lost[cluster]
 	for _, c := range e.Changes {
 		key, err := resource.ParseKey(c.Key)
 		if err != nil {
 			continue
 		}
-		told[key] = c.HasNew
+		if lost {
+			again[key] = c.HasNew
+		}
 		report := &c.New
 		if !c.HasNew {
 			report = nil
 		}
 		s.engine.Fleet.SetReport(fleet.Ref{Cluster: cluster, Key: key}, report)
 	}
-	if s.lost[cluster] && e.Meta.Complete {
+	if lost && e.Meta.Complete {
 		delete(s.lost, cluster)
 		for _, key := range s.engine.Fleet.Reports(cluster) {
-			if !told[key] {
+			if !again[key] {
 				s.engine.Fleet.SetReport(fleet.Ref{Cluster: cluster, Key: key}, nil)
 			}
 		}

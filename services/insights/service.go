@@ -17,6 +17,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/check"
 )
 
@@ -56,8 +57,9 @@ type Insights struct {
 	inputs  keyspace.Vector
 	targets map[keyspace.Name]*target
 	members map[string]internalv1.Membership
-	// lost are the clusters whose reports vanished; what they said last counts until they report again.
-	lost map[string]bool
+	// lost are the clusters whose reports vanished, with what they have reported again since; what they said last counts until they
+	// have reported all.
+	lost map[string]map[resource.Key]bool
 
 	timer sync.Mutex // guards next
 	// next is when something is due though nothing changes; zero for never.
@@ -72,7 +74,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 	s := &Insights{
 		log: log, store: store, every: cmp.Or(cfg.ListenEvery, 5*time.Second),
 		engine: NewEngine(check.Table(), cfg.Settings), ledger: newLedger(), ears: newEars(store), inputs: keyspace.Vector{},
-		targets: map[keyspace.Name]*target{}, members: map[string]internalv1.Membership{}, lost: map[string]bool{},
+		targets: map[keyspace.Name]*target{}, members: map[string]internalv1.Membership{}, lost: map[string]map[resource.Key]bool{},
 	}
 	if s.every < 0 || cfg.Settings.SilentAfter < 0 || cfg.Settings.DriftWithin < 0 || cfg.Settings.DriftTimes < 0 {
 		return nil, errors.New("making insights: a time, or a number of times, is negative")

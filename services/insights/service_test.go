@@ -386,6 +386,52 @@ func TestWhatDeregisterTakesAwayClosesAndIsNotMadeAgain(t *testing.T) {
 	})
 }
 
+func TestReportsThatRedisLostCountUntilAllAreBack(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		b := newBed(t, client, "east")
+		b.start("a")
+		var all []string
+		now := time.Now().UTC()
+		reports := func(complete bool, names ...string) {
+			agent := b.store.Owned("applied/east", "uid of east")
+			if complete {
+				agent.Complete()
+			}
+			for _, name := range names {
+				value, err := json.Marshal(internalv1.Applied{
+					Result: internalv1.ResultApplied, Drift: &internalv1.Drift{Times: 3, First: now, Last: now},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				agent.Set("VirtualService.networking.istio.io/shop/"+name, value)
+			}
+			if err := agent.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"one", "two"} {
+			all = append(all, "CFG0117/east/VirtualService.networking.istio.io/shop/"+name)
+		}
+		reports(true, "one", "two")
+		b.await(all...)
+		if err := b.store.Drop(t.Context(), "applied/east"); err != nil {
+			t.Fatal(err)
+		}
+		// What follows is seen one by one: each is waited for.
+		b.publish("east", meshed("first"))
+		b.await(append(all, "SEC0109/east")...)
+		reports(false, "one")
+		b.remove("east", meshed("first"))
+		b.await(all...)
+		reports(true, "one", "two")
+		b.publish("east", meshed("second"))
+		b.await(append(all, "SEC0109/east")...)
+		reports(true, "one")
+		b.await(all[0], "SEC0109/east")
+	})
+}
+
 func TestASilentAgentIsFoundAfterItsTimeAndClosedWhenItSpeaks(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		b := newBed(t, client, "east", "west")

@@ -12,6 +12,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/process"
 	"github.com/meshweir/meshweir/pipeline/survey"
 	"github.com/meshweir/meshweir/services/cmd/launch"
+	"github.com/meshweir/meshweir/services/ui/view"
 )
 
 // pipelineCommand holds what looks at the pipeline, and mends it.
@@ -43,7 +44,7 @@ func selected(names []keyspace.Name, args []string) ([]keyspace.Name, error) {
 		kind, all := strings.CutSuffix(arg, "/*")
 		found := false
 		for _, name := range names {
-			if string(name) == arg || all && name.Kind() == kind || !strings.Contains(arg, "/") && name.Instance() == arg {
+			if string(name) == arg || all && name.Kind() == kind || !strings.Contains(arg, "/") && instanceOf(name) == arg {
 				chosen, found = append(chosen, name), true
 			}
 		}
@@ -53,6 +54,17 @@ func selected(names []keyspace.Name, args []string) ([]keyspace.Name, error) {
 	}
 	slices.Sort(chosen)
 	return slices.Compact(chosen), nil
+}
+
+// instanceOf returns the instance, or of a view of one cluster that cluster.
+func instanceOf(name keyspace.Name) string {
+	if cluster, ok := view.ClusterOfResources(name); ok {
+		return cluster
+	}
+	if cluster, ok := view.ClusterOfHistory(name); ok {
+		return cluster
+	}
+	return name.Instance()
 }
 
 func known(names []keyspace.Name) string {

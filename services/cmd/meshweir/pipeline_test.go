@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func (p *plant) serveWith(group string, pass work.Pass) {
 	})
 	p.eventually("the service to be there", func() bool {
 		groups, err := p.client.XInfoGroups(p.Context(), keyspace.Name("snapshot/east").EventsKey()).Result()
-		return err == nil && len(groups) > 0 && groups[0].Pending == 0 && groups[0].LastDeliveredID != "0-0"
+		return err == nil && slices.ContainsFunc(groups, func(g redis.XInfoGroup) bool { return g.Name == group && g.Pending == 0 && g.LastDeliveredID != "0-0" })
 	})
 }
 
@@ -172,8 +173,14 @@ func TestRepairSaysWhoHasNotAnswered(t *testing.T) {
 	if err := p.client.XGroupCreate(t.Context(), keyspace.Name("snapshot/east").EventsKey(), "translator", "$").Err(); err != nil {
 		t.Fatal(err)
 	}
-	out, notes := p.cli(1, "pipeline", "repair", "snapshot/east", "--timeout", "1s")
-	if !strings.Contains(out, "translator") || !strings.Contains(notes, "1 keyspaces wait for a service") {
+	p.serve("ui") // it has, and stands behind the other one in the list
+	out, notes := p.cli(1, "pipeline", "repair", "snapshot/east", "--timeout", "1s", "-o", "json")
+	var answer struct{ Keyspaces []asked }
+	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+		t.Fatal(err)
+	}
+	one := answer.Keyspaces[0]
+	if !slices.Equal(one.Open, []string{"translator"}) || !slices.Equal(one.Done, []string{"ui"}) || !strings.Contains(notes, "1 keyspace waits for a service") {
 		t.Errorf("got %s%s", out, notes)
 	}
 	if lag, _ := p.cli(0, "pipeline", "lag", "--all"); !strings.Contains(lag, "translator") {
@@ -333,5 +340,13 @@ func TestCheckHasAnExitCode(t *testing.T) {
 	nowhere := "unix://" + filepath.Join(t.TempDir(), "none.sock")
 	if _, notes := cli(t, 1, "check", "--redis-control", nowhere, "--timeout", "5s"); !strings.Contains(notes, "--redis-control") {
 		t.Errorf("got %s", notes)
+	}
+}
+
+func TestAClusterNamesItsViewsToo(t *testing.T) {
+	names := []keyspace.Name{"snapshot/east", "snapshot/northeast", "view/clusters", "view/history.east", "view/resources.east"}
+	got, err := selected(names, []string{"east"})
+	if want := []keyspace.Name{"snapshot/east", "view/history.east", "view/resources.east"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 }

@@ -80,7 +80,6 @@ func (s session) repair(ctx context.Context, args []string, wait bool) ([]*asked
 		return nil, err
 	}
 	asks := []*asked{}
-	groups := map[keyspace.Name][]string{}
 	for _, k := range chosen {
 		if !k.Exists {
 			fmt.Fprintf(s.notes, "%s holds nothing, and only its writer can mend that.\n", k.Name)
@@ -90,26 +89,16 @@ func (s session) repair(ctx context.Context, args []string, wait bool) ([]*asked
 		if err != nil {
 			return nil, err
 		}
-		asks = append(asks, &asked{Keyspace: k.Name, Entry: entry, Before: k.Revision, After: k.Revision})
+		a := &asked{Keyspace: k.Name, Entry: entry, Before: k.Revision, After: k.Revision}
 		for _, g := range k.Stream.Groups {
-			groups[k.Name] = append(groups[k.Name], g.Name)
+			a.Open = append(a.Open, g.Name)
 		}
+		asks = append(asks, a)
 	}
 	if !wait {
-		for _, a := range asks {
-			a.Open = groups[a.Keyspace]
-		}
 		return asks, nil
 	}
-	for _, a := range asks {
-		for _, group := range groups[a.Keyspace] {
-			if s.await(ctx, a, group) {
-				a.Done = append(a.Done, group)
-			} else {
-				a.Open = append(a.Open, group)
-			}
-		}
-	}
+	s.await(ctx, asks)
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // what came of it is worth more than the time
 	defer cancel()
 	return asks, s.outcome(late, asks)
@@ -147,28 +136,48 @@ func withInputs(spaces []survey.Keyspace, args []string) ([]survey.Keyspace, err
 	return inputsFirst, nil
 }
 
-// await waits until a group has acked the entry. It reports false when ctx ends first.
-func (s session) await(ctx context.Context, a *asked, group string) bool {
+// await waits until every group has acked what asked it, or ctx ends.
+func (s session) await(ctx context.Context, asks []*asked) {
 	for {
-		info, err := s.client.XInfoGroups(ctx, a.Keyspace.EventsKey()).Result()
-		i := slices.IndexFunc(info, func(g redis.XInfoGroup) bool { return g.Name == group })
-		if err == nil && i < 0 {
-			return true // the group is gone, and waits for nothing
+		for _, a := range asks {
+			s.see(ctx, a)
 		}
-		if err == nil && stream.CompareIDs(info[i].LastDeliveredID, a.Entry) >= 0 {
-			pending, err := s.client.XPendingExt(ctx, &redis.XPendingExtArgs{
-				Stream: a.Keyspace.EventsKey(), Group: group, Start: a.Entry, End: a.Entry, Count: 1,
-			}).Result()
-			if err == nil && len(pending) == 0 {
-				return true
-			}
+		if !slices.ContainsFunc(asks, func(a *asked) bool { return len(a.Open) > 0 }) {
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return false
+			return
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// see notes which groups have acked the entry. One that is gone waits for nothing.
+func (s session) see(ctx context.Context, a *asked) {
+	if len(a.Open) == 0 {
+		return
+	}
+	groups, err := s.client.XInfoGroups(ctx, a.Keyspace.EventsKey()).Result()
+	if err != nil {
+		return
+	}
+	a.Open = slices.DeleteFunc(a.Open, func(name string) bool {
+		i := slices.IndexFunc(groups, func(g redis.XInfoGroup) bool { return g.Name == name })
+		if i >= 0 {
+			if stream.CompareIDs(groups[i].LastDeliveredID, a.Entry) < 0 {
+				return false
+			}
+			pending, err := s.client.XPendingExt(ctx, &redis.XPendingExtArgs{
+				Stream: a.Keyspace.EventsKey(), Group: name, Start: a.Entry, End: a.Entry, Count: 1,
+			}).Result()
+			if err != nil || len(pending) > 0 {
+				return false
+			}
+		}
+		a.Done = append(a.Done, name)
+		return true
+	})
 }
 
 // outcome looks at what the keyspaces became.
@@ -199,7 +208,8 @@ func (s session) outcome(ctx context.Context, asks []*asked) error {
 		}
 	}
 	if open+behind > 0 {
-		return fmt.Errorf("%w: %d keyspaces wait for a service, %d are behind their inputs; `meshweir check` says what is wrong", errUnrepaired, open, behind)
+		return fmt.Errorf("%w: %s for a service, %s behind inputs; `meshweir check` says what is wrong", errUnrepaired,
+			counted(open, "keyspace waits", "keyspaces wait"), counted(behind, "is", "are"))
 	}
 	return nil
 }
