@@ -34,7 +34,7 @@ type Engine struct {
 	// remembered is what was said before this process, or by others.
 	remembered map[string]insight.Insight
 	touched    map[string]struct{}
-	// doubted says that what is doubted may have changed.
+	// doubted says that what is doubted of whole clusters may have changed.
 	doubted bool
 	runs    int
 	// Noted, when set, is told of what each check reads. It is for tests.
@@ -142,6 +142,9 @@ func (e *Engine) Next() (next time.Time) {
 // take puts the result of a unit in place of the one before.
 func (e *Engine) take(unit fleet.Unit, result check.Result) {
 	before := e.results[unit]
+	if reflect.DeepEqual(before, result) {
+		return
+	}
 	for _, f := range before.Found {
 		id := check.ID(cmp.Or(f.Code, unit.Code), f.Target, f.Detail)
 		drop(e.found, id, unit)
@@ -158,8 +161,15 @@ func (e *Engine) take(unit fleet.Unit, result check.Result) {
 	for _, d := range result.Doubts {
 		put(e.doubts, scopeOf(unit.Code, d), unit, d.Why)
 	}
-	if !reflect.DeepEqual(before.Doubts, result.Doubts) {
-		e.doubted = true
+	if reflect.DeepEqual(before.Doubts, result.Doubts) {
+		return
+	}
+	for _, d := range slices.Concat(before.Doubts, result.Doubts) {
+		if s := scopeOf(unit.Code, d); s.id != "" {
+			e.touched[s.id] = struct{}{}
+		} else {
+			e.doubted = true
+		}
 	}
 }
 
@@ -293,7 +303,7 @@ func merge(c check.Check, units map[fleet.Unit]check.Finding) insight.Insight {
 		said.Also = append(said.Also, ref.Insight())
 	}
 	slices.SortFunc(cases, func(a, b insight.Evidence) int {
-		return strings.Compare(a.Source.Cluster+a.Source.Object, b.Source.Cluster+b.Source.Object)
+		return cmp.Or(strings.Compare(a.Source.Cluster, b.Source.Cluster), strings.Compare(a.Source.Object, b.Source.Object))
 	})
 	if len(cases) > mostCases {
 		said.Evidence = append(said.Evidence, insight.Evidence{

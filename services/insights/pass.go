@@ -19,8 +19,8 @@ import (
 // target is a keyspace of insights that is written.
 type target struct {
 	derived *keyspace.Derived
-	// owed says that something is to be written; stale, that everything is to be staged anew.
-	owed, stale bool
+	// owed says that something is to be written; isNew, that nothing is staged yet.
+	owed, isNew bool
 }
 
 // queue keeps a step for the next pass, and asks for one soon; at once for what no event tells of.
@@ -146,9 +146,7 @@ func (s *Insights) tellStored(e keyspace.Event[insight.Insight]) {
 	for _, c := range e.Changes {
 		s.ledger.see(e.Name, c.Key, c.New)
 		s.engine.Remember(c.Key, c.New)
-	}
-	if t := s.targets[e.Name]; t != nil {
-		t.stale = true
+		s.seen[c.Key] = struct{}{}
 	}
 }
 
@@ -173,9 +171,13 @@ func (s *Insights) pass(ctx context.Context, check bool) error {
 	s.setNext(s.engine.Next())
 	s.aim()
 	for _, id := range changed {
+		s.seen[id] = struct{}{}
+	}
+	for id := range s.seen {
 		errs = append(errs, s.stage(id, now))
 	}
-	errs = append(errs, s.refresh(ctx), s.restage(now))
+	clear(s.seen)
+	errs = append(errs, s.refresh(ctx), s.stageNew(now))
 	s.gauge.set(s.engine.says)
 	for _, name := range slices.Sorted(maps.Keys(s.targets)) {
 		errs = append(errs, s.write(ctx, name, check))
@@ -218,7 +220,7 @@ func (s *Insights) aim() {
 	}
 	for name := range wanted {
 		if s.targets[name] == nil {
-			s.targets[name] = &target{derived: s.store.Derived(name), owed: true, stale: true}
+			s.targets[name] = &target{derived: s.store.Derived(name), owed: true, isNew: true}
 		}
 	}
 }
@@ -247,17 +249,17 @@ func (s *Insights) stage(id string, now time.Time) error {
 	return nil
 }
 
-// restage stages all of the targets that others wrote, whose times may be earlier, and of new ones.
-func (s *Insights) restage(now time.Time) error {
+// stageNew stages all of the targets that are new.
+func (s *Insights) stageNew(now time.Time) error {
 	var errs []error
 	for id := range s.engine.says {
-		if t := s.targets[nameOf(id)]; t.stale {
+		if t := s.targets[nameOf(id)]; t.isNew {
 			errs = append(errs, s.stage(id, now))
 		}
 	}
 	for _, t := range s.targets {
-		if t.stale {
-			t.stale, t.owed = false, true
+		if t.isNew {
+			t.isNew, t.owed = false, true
 			t.derived.Complete()
 		}
 	}

@@ -56,6 +56,8 @@ type Insights struct {
 	ears    *ears
 	inputs  keyspace.Vector
 	targets map[keyspace.Name]*target
+	// seen are the insights that somebody wrote since the last pass, whose times may be earlier by that.
+	seen    map[string]struct{}
 	members map[string]internalv1.Membership
 	// lost are the clusters whose reports vanished, with what they have reported again since; what they said last counts until they
 	// have reported all.
@@ -74,7 +76,7 @@ func New(log *slog.Logger, store *keyspace.Store, clients work.Clients, cfg Conf
 	s := &Insights{
 		log: log, store: store, every: cmp.Or(cfg.ListenEvery, 5*time.Second),
 		engine: NewEngine(check.Table(), cfg.Settings), ledger: newLedger(), ears: newEars(store), inputs: keyspace.Vector{},
-		targets: map[keyspace.Name]*target{}, members: map[string]internalv1.Membership{}, lost: map[string]map[resource.Key]bool{},
+		targets: map[keyspace.Name]*target{}, seen: map[string]struct{}{}, members: map[string]internalv1.Membership{}, lost: map[string]map[resource.Key]bool{},
 	}
 	if s.every < 0 || cfg.Settings.SilentAfter < 0 || cfg.Settings.DriftWithin < 0 || cfg.Settings.DriftTimes < 0 {
 		return nil, errors.New("making insights: a time, or a number of times, is negative")
