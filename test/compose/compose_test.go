@@ -224,6 +224,15 @@ func TestComposeRunsTheWholeProduct(t *testing.T) {
 			return strings.Contains(services, `"agent"`) && strings.Contains(services, `"translator"`)
 		})
 	})
+	t.Run("the administrator takes a cluster out of the fleet", func(t *testing.T) {
+		p.compose("stop", "agent-west")
+		p.compose("run", "--rm", "--no-deps", "admin", "cluster", "deregister", "west", "--force")
+		if got := p.compose("run", "--rm", "--no-deps", "meshweir", "cluster", "ls", "-o", "json"); !strings.Contains(got, "deregistered") {
+			t.Errorf("got %s", got)
+		}
+		p.compose("run", "--rm", "--no-deps", "admin", "cluster", "register", "west")
+		p.compose("start", "agent-west")
+	})
 	t.Run("a Redis that starts again keeps its data and its users", func(t *testing.T) {
 		before := p.epochs()
 		p.compose("restart", "redis")

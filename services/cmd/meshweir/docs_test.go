@@ -20,8 +20,8 @@ func page(root *cobra.Command) string {
 	var text strings.Builder
 	text.WriteString("# The command line\n\n" +
 		"<!-- Made from the commands themselves: go generate ./services/cmd/meshweir -->\n\n" +
-		"Every command has `--help`; `meshweir completion` makes completion for your shell. Flags that name a Redis can be set by the\n" +
-		"environment: `--redis-control` is `MESHWEIR_REDIS_CONTROL`. Exit codes: 0, 1 when something failed, 2 for a wrong call.\n")
+		"Every command has `--help`; `meshweir completion` makes completion for your shell. Where the environment has\n" +
+		"`MESHWEIR_REDIS_CONTROL`, it is the default of `--redis-control`. Exit codes: 0, 1 when something failed, 2 for a wrong call.\n")
 	var index, sections strings.Builder
 	for _, cmd := range leaves(root) {
 		path := cmd.CommandPath()
