@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
@@ -152,7 +153,7 @@ func (b *Builder) relate(object Object, touched map[resource.Key]struct{}) {
 		}
 	case resource.Key{Kind: "ConfigMap"}:
 		delete(b.meshes, key)
-		if data := configMapData(object.Value); isMesh(key, data) {
+		if data := configMapData(object.Value); istio.IsMeshConfig(key.Name, data) {
 			if m, err := parseMesh(data); err == nil {
 				b.meshes[key] = m
 			}
@@ -249,7 +250,7 @@ func (b *Builder) visible(key resource.Key) []byte {
 	if b.dropped[key.Namespace] {
 		return nil
 	}
-	if key.Kind == "ConfigMap" && key.Group == "" && b.named[key] == 0 && !isMesh(key, configMapData(b.objects[key])) {
+	if key.Kind == "ConfigMap" && key.Group == "" && b.named[key] == 0 && !istio.IsMeshConfig(key.Name, configMapData(b.objects[key])) {
 		return nil
 	}
 	return b.objects[key]
@@ -286,8 +287,9 @@ func (b *Builder) compute() map[resource.Key][]byte {
 
 // rootNamespace returns Istio's root namespace.
 func (b *Builder) rootNamespace() string {
-	for _, key := range slices.SortedFunc(maps.Keys(b.meshes), func(x, y resource.Key) int { return cmp.Compare(x.String(), y.String()) }) {
-		return b.meshes[key].rootNamespace
+	var configs []istio.MeshConfig
+	for key, m := range b.meshes {
+		configs = append(configs, istio.MeshConfig{Namespace: key.Namespace, Name: key.Name, RootNamespace: m.rootNamespace})
 	}
-	return defaultRootNamespace
+	return istio.RootNamespace(configs)
 }

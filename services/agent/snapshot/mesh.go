@@ -1,44 +1,37 @@
 package snapshot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
 // Names of Istio's that decide what is taken.
 const (
-	defaultRootNamespace = "istio-system"
-	meshConfigMap        = "istio"
-	rootCertificates     = "istio-ca-root-cert"
-	meshField            = "mesh"
-	networkLabel         = "topology.istio.io/network"
+	rootCertificates = "istio-ca-root-cert"
+	meshField        = "mesh"
+	networkLabel     = "topology.istio.io/network"
 )
 
 // mesh is what one revision of Istio says about the namespaces it looks at.
 type mesh struct {
-	rootNamespace string
+	rootNamespace string // empty for the default
 	// selectors are Istio's discoverySelectors: a namespace that one of them matches is looked at. None means all.
 	selectors []labels.Selector
-}
-
-// isMesh reports whether a ConfigMap holds the mesh configuration of a revision: "istio", or "istio-<revision>".
-func isMesh(key resource.Key, data map[string]any) bool {
-	_, ok := data[meshField].(string)
-	return ok && (key.Name == meshConfigMap || strings.HasPrefix(key.Name, meshConfigMap+"-"))
 }
 
 // reduceConfigMap leaves Istio's mesh configuration to a ConfigMap that holds one, once it can be read.
 func reduceConfigMap(object map[string]any, key resource.Key) error {
 	data, _ := object["data"].(map[string]any)
-	if !isMesh(key, data) {
+	if !istio.IsMeshConfig(key.Name, data) {
 		return nil
 	}
 	if _, err := parseMesh(data); err != nil {
@@ -58,9 +51,6 @@ func parseMesh(data map[string]any) (mesh, error) {
 		return mesh{}, errors.New("data.mesh, Istio's mesh configuration, is not valid: correct it, Istio cannot read it either")
 	}
 	m := mesh{rootNamespace: config.RootNamespace}
-	if m.rootNamespace == "" {
-		m.rootNamespace = defaultRootNamespace
-	}
 	for i, s := range config.DiscoverySelectors {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil {
@@ -73,7 +63,7 @@ func parseMesh(data map[string]any) (mesh, error) {
 
 // selects reports whether Istio looks at a namespace. Its root namespace always counts.
 func (m mesh) selects(namespace string, of labels.Set) bool {
-	return len(m.selectors) == 0 || namespace == m.rootNamespace ||
+	return len(m.selectors) == 0 || namespace == cmp.Or(m.rootNamespace, istio.DefaultRootNamespace) ||
 		slices.ContainsFunc(m.selectors, func(s labels.Selector) bool { return s.Matches(of) })
 }
 

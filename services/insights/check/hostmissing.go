@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
@@ -35,7 +36,7 @@ type destination struct {
 	host, global string
 	fields       []field
 	// clients are who must see the host.
-	clients audience
+	clients istio.Audience
 }
 
 // field is one field that names a destination, and what stands there.
@@ -147,7 +148,7 @@ func backend(b fleet.Backend, namespace string) (d destination, ok bool) {
 	if b.Namespace != nil {
 		namespace = *b.Namespace
 	}
-	anybody := audience{all: true}
+	anybody := istio.Audience{All: true}
 	switch {
 	case group == "" && kind == "Service":
 		return destination{name: serviceName(namespace, b.Name), host: resource.ServiceHost(namespace, b.Name), clients: anybody}, true
@@ -222,8 +223,8 @@ func (d *destination) judge(r *fleet.Reader, subject fleet.Ref) (finding *Findin
 // a route leads there, nothing hides it (pilot/pkg/model/sidecar.go).
 func (d *destination) here(r *fleet.Reader, cluster string) (hidden []fleet.Ref, exists bool) {
 	for _, ref := range r.Find(fleet.ByHost, cluster, d.host) {
-		own := audience{names: []string{ref.Key.Namespace}}
-		if audienceOf(r, ref).meets(d.clients) || d.clients.sidecars && own.meets(d.clients) {
+		own := istio.Audience{Names: []string{ref.Key.Namespace}}
+		if audienceOf(r, ref).Meets(d.clients) || d.clients.Sidecars && own.Meets(d.clients) {
 			return nil, true
 		}
 		hidden = append(hidden, ref)
@@ -247,7 +248,7 @@ func (d *destination) wildcards(r *fleet.Reader, cluster string) []wildcard {
 			return found
 		}
 		for _, ref := range r.Find(fleet.ByHost, cluster, "*."+parent) {
-			if audienceOf(r, ref).meets(d.clients) {
+			if audienceOf(r, ref).Meets(d.clients) {
 				found = append(found, wildcard{ref, "*." + parent})
 			}
 		}
@@ -256,12 +257,12 @@ func (d *destination) wildcards(r *fleet.Reader, cluster string) []wildcard {
 }
 
 // audienceOf says where a Service or ServiceEntry is visible.
-func audienceOf(r *fleet.Reader, ref fleet.Ref) audience {
+func audienceOf(r *fleet.Reader, ref fleet.Ref) istio.Audience {
 	var exportTo []string
 	if s := fleet.Get[fleet.ServiceEntry](r, ref); s != nil {
 		exportTo = s.Spec.ExportTo
-	} else if s := fleet.Get[fleet.Plain](r, ref); s != nil && s.Annotations[exportToAnnotation] != "" {
-		exportTo = strings.Split(s.Annotations[exportToAnnotation], ",")
+	} else if s := fleet.Get[fleet.Plain](r, ref); s != nil && s.Annotations[istio.ExportToAnnotation] != "" {
+		exportTo = strings.Split(s.Annotations[istio.ExportToAnnotation], ",")
 	}
-	return exported(exportTo, defaultsOf(r, ref.Cluster).services, ref.Key.Namespace)
+	return istio.Exported(exportTo, defaultsOf(r, ref.Cluster).services, ref.Key.Namespace)
 }

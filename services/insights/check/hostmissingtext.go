@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
@@ -17,7 +18,7 @@ func (d *destination) sayHidden(r *fleet.Reader, f *Finding, hidden []fleet.Ref)
 	for _, ref := range hidden {
 		path := "spec.exportTo"
 		if ref.Key.Kind == "Service" {
-			path = "metadata.annotations[" + exportToAnnotation + "]"
+			path = "metadata.annotations[" + istio.ExportToAnnotation + "]"
 		}
 		f.Evidence = append(f.Evidence, insight.Evidence{
 			Says: fmt.Sprintf("%s has the host, for %s", ref.Text(), audienceOf(r, ref)), Source: ref.Insight(), Field: path,

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
@@ -213,13 +214,7 @@ type GlobalService struct {
 // MeshConfig is the configuration of a revision of Istio, in a ConfigMap.
 type MeshConfig struct {
 	Meta
-	meshConfig
-}
-
-type meshConfig struct {
-	RootNamespace                 string   `json:"rootNamespace"`
-	DefaultServiceExportTo        []string `json:"defaultServiceExportTo"`
-	DefaultVirtualServiceExportTo []string `json:"defaultVirtualServiceExportTo"`
+	istio.MeshConfig
 }
 
 // UnmarshalJSON reads the ConfigMap.
@@ -231,12 +226,12 @@ func (c *MeshConfig) UnmarshalJSON(value []byte) error {
 	if err := json.Unmarshal(value, &object); err != nil {
 		return err
 	}
-	mesh, ok := object.Data["mesh"]
-	if !ok {
-		return errors.New("it has no mesh configuration") // such as the parameters of a Gateway, which may have any name
+	if !istio.IsMeshConfig(object.Name, object.Data) {
+		return errors.New("it holds no mesh configuration") // such as the parameters of a Gateway
 	}
 	c.Meta = object.Meta
-	return yaml.Unmarshal([]byte(mesh), &c.meshConfig)
+	c.MeshConfig.Namespace, c.MeshConfig.Name = object.Namespace, object.Name
+	return yaml.Unmarshal([]byte(object.Data["mesh"]), &c.MeshConfig)
 }
 
 // UnreadKind says that the objects of a kind cannot be read.
@@ -246,17 +241,14 @@ type UnreadKind struct {
 }
 
 // newValue returns what objects of a kind are decoded into; nil for a kind that no check reads.
-func newValue(kind Input, name string) value {
+func newValue(kind Input) value {
 	switch kind {
 	case Namespaces, Services:
 		return &Plain{}
 	case Deployments, StatefulSets, DaemonSets:
 		return &Workload{}
 	case MeshConfigs:
-		if name == "istio" || strings.HasPrefix(name, "istio-") {
-			return &MeshConfig{}
-		}
-		return nil
+		return &MeshConfig{}
 	case VirtualServices:
 		return &VirtualService{}
 	case IstioGateways:

@@ -74,7 +74,7 @@ func Decode(key string, data []byte) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	v := newValue(KindOf(k), k.Name)
+	v := newValue(KindOf(k))
 	if v == nil {
 		return Object{Key: k}, nil
 	}

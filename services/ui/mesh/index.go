@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/ui/view"
@@ -22,9 +22,6 @@ type Cluster struct {
 	Rows iter.Seq2[resource.Key, *view.Row]
 }
 
-// defaultRoot is the root namespace of a mesh whose configuration names none.
-const defaultRoot = "istio-system"
-
 // Index is a fleet's wiring at one moment. It does not change.
 type Index struct {
 	clusters []*cluster
@@ -37,8 +34,10 @@ type Index struct {
 }
 
 type cluster struct {
-	name    string
-	seen    bool
+	name string
+	seen bool
+	// configs are the mesh configurations, and root is Istio's root namespace.
+	configs []istio.MeshConfig
 	root    string
 	objects []*Object
 	byKey   map[string]*Object
@@ -105,7 +104,7 @@ func (ix *Index) addFleetWide(o *Object) {
 
 func newCluster(from Cluster) *cluster {
 	c := &cluster{
-		name: from.Name, seen: from.Seen, root: defaultRoot, byKey: map[string]*Object{},
+		name: from.Name, seen: from.Seen, byKey: map[string]*Object{},
 		entries: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{}, unread: map[string]bool{},
 	}
 	var bare []*Pods
@@ -126,7 +125,11 @@ func newCluster(from Cluster) *cluster {
 		case row.Wiring == nil:
 			continue
 		case key.Group == "" && key.Kind == "ConfigMap":
-			c.root = cmp.Or(row.Wiring.RootNamespace, c.root)
+			if row.Wiring.Mesh != nil {
+				config := *row.Wiring.Mesh
+				config.Namespace, config.Name = key.Namespace, key.Name
+				c.configs = append(c.configs, config)
+			}
 			continue
 		}
 		text := key.String()
@@ -145,6 +148,7 @@ func newCluster(from Cluster) *cluster {
 			}
 		}
 	}
+	c.root = istio.RootNamespace(c.configs)
 	slices.SortFunc(c.objects, func(a, b *Object) int { return view.CompareKeys(a.Key, b.Key) })
 	c.addBarePods(bare)
 	return c
@@ -218,5 +222,5 @@ func (ix *Index) RootNamespace(name string) string {
 	if c := ix.byName[name]; c != nil {
 		return c.root
 	}
-	return defaultRoot
+	return istio.DefaultRootNamespace
 }

@@ -41,6 +41,7 @@ type shape struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Metadata   struct {
+		Name              string            `json:"name"`
 		CreationTimestamp string            `json:"creationTimestamp"`
 		Labels            map[string]string `json:"labels"`
 		Annotations       map[string]string `json:"annotations"`
@@ -88,7 +89,7 @@ func objectFact(s shape) (Fact, error) {
 		Wiring:  wiring(s.APIVersion, s.Kind, s.Spec),
 	}
 	if s.Kind == "ConfigMap" {
-		f.Wiring = meshWiring(s.Data)
+		f.Wiring = meshWiring(s.Metadata.Name, s.Data)
 	}
 	if configures(s.APIVersion, s.Kind) {
 		f.Spec = s.Spec

@@ -1,5 +1,7 @@
 package view
 
+import "github.com/meshweir/meshweir/schemas/istio"
+
 // Wiring is what an object says of traffic: what it listens for, where it leads, what
 // it applies to. It is read from the object alone; how the objects of a fleet fit
 // together is for package mesh to say. Which fields are set depends on the kind.
@@ -26,8 +28,8 @@ type Wiring struct {
 	Policy *Policy `json:"policy,omitempty"`
 	// Pods are the labels of the Pods that a workload makes.
 	Pods map[string]string `json:"pods,omitempty"`
-	// RootNamespace is that of a mesh configuration.
-	RootNamespace string `json:"rootNamespace,omitempty"`
+	// Mesh is what a mesh configuration says.
+	Mesh *istio.MeshConfig `json:"mesh,omitempty"`
 	// Workspace is what a Workspace says of namespaces.
 	Workspace *Workspace `json:"workspace,omitempty"`
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/schemas/istio"
 )
 
 func readGlobalService(spec []byte) (*Wiring, error) {
@@ -51,18 +53,14 @@ func readWorkload(spec []byte) (*Wiring, error) {
 }
 
 // meshWiring reads the mesh configuration of a cluster out of its ConfigMap; nil for any other ConfigMap.
-func meshWiring(data []byte) *Wiring {
-	var c struct {
-		Mesh string `json:"mesh"`
-	}
-	if json.Unmarshal(data, &c) != nil || c.Mesh == "" {
+func meshWiring(name string, raw []byte) *Wiring {
+	var data map[string]string
+	if json.Unmarshal(raw, &data) != nil || !istio.IsMeshConfig(name, data) {
 		return nil
 	}
-	var mesh struct {
-		RootNamespace string `json:"rootNamespace"`
-	}
-	if yaml.Unmarshal([]byte(c.Mesh), &mesh) != nil {
+	var mesh istio.MeshConfig
+	if yaml.Unmarshal([]byte(data["mesh"]), &mesh) != nil {
 		return nil
 	}
-	return &Wiring{RootNamespace: mesh.RootNamespace}
+	return &Wiring{Mesh: &mesh}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/meshweir/meshweir/schemas/istio"
 )
 
 func readIstioGateway(spec []byte) (*Wiring, error) {
@@ -96,7 +98,7 @@ func readVirtualService(spec []byte) (*Wiring, error) {
 	}
 	w := &Wiring{Hosts: v.Hosts, ExportTo: v.ExportTo}
 	if len(v.Gateways) == 0 {
-		v.Gateways = []string{"mesh"}
+		v.Gateways = []string{istio.Mesh}
 	}
 	for _, name := range v.Gateways {
 		w.Parents = append(w.Parents, istioParent(name))
@@ -109,16 +111,13 @@ func readVirtualService(spec []byte) (*Wiring, error) {
 	return w, nil
 }
 
-// istioParent reads "mesh", "name" or "namespace/name".
-func istioParent(name string) Target {
-	if name == "mesh" {
+// istioParent reads how a VirtualService names a Gateway.
+func istioParent(written string) Target {
+	namespace, name, mesh := istio.Gateway(written, "")
+	if mesh {
 		return Target{Kind: KindMesh}
 	}
-	namespace, rest, both := strings.Cut(name, "/")
-	if !both {
-		namespace, rest = "", name
-	}
-	return Target{Group: groupNetworking, Kind: "Gateway", Namespace: strings.TrimPrefix(namespace, "."), Name: rest}
+	return Target{Group: groupNetworking, Kind: "Gateway", Namespace: namespace, Name: name}
 }
 
 func (r virtualRule) rule() Rule {

@@ -1,0 +1,27 @@
+package istio
+
+import "strings"
+
+// Mesh is how a VirtualService names, in place of a Gateway, the sidecars of all workloads.
+const Mesh = "mesh"
+
+// Gateway returns the Gateway that a VirtualService of a namespace names: by "namespace/name", where "." is its own namespace, by
+// "name", or, as of old, by "name.namespace" and what may follow. mesh says that it names the sidecars instead
+// (pilot/pkg/model/config.go, resolveGatewayName).
+func Gateway(written, namespace string) (in, name string, mesh bool) {
+	if written == Mesh {
+		return "", "", true
+	}
+	if in, name, ok := strings.Cut(written, "/"); ok {
+		if in == "." {
+			in = namespace
+		}
+		return in, name, false
+	}
+	name, rest, legacy := strings.Cut(written, ".")
+	if !legacy {
+		return namespace, name, false
+	}
+	in, _, _ = strings.Cut(rest, ".")
+	return in, name, false
+}
