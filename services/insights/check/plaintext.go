@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -76,14 +77,11 @@ func inMesh(namespace *fleet.Plain, w *fleet.Workload) bool {
 		return false
 	}
 	const inject = "sidecar.istio.io/inject"
-	wish := t.Labels[inject]
-	if wish == "" {
-		wish = t.Annotations[inject]
-	}
-	if wish == "false" {
+	if cmp.Or(t.Labels[inject], t.Annotations[inject]) == "false" {
 		return false
 	}
-	return labels["istio-injection"] == "enabled" || labels["istio.io/rev"] != "" || wish == "true" || t.Labels["istio.io/rev"] != ""
+	// The webhooks choose by labels: the annotation of old can only opt out.
+	return labels["istio-injection"] == "enabled" || labels["istio.io/rev"] != "" || t.Labels[inject] == "true" || t.Labels["istio.io/rev"] != ""
 }
 
 // policies are those in force for a workload, by how far they reach; nil where there is none.
