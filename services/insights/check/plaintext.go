@@ -3,9 +3,11 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
@@ -15,9 +17,8 @@ const (
 	disable    = "DISABLE"
 )
 
-// plaintext is SEC0109. It looks at one workload, and speaks of what makes it take plaintext. What takes effect is Istio's rule
-// (pilot/pkg/security/authn, ComposePeerAuthentication): the workload's policy over the namespace's over that of
-// the root namespace, the oldest of each; without any, PERMISSIVE. A selector in the root namespace does nothing.
+// plaintext is SEC0109. It looks at one workload, and speaks of what makes it take plaintext. Of the policies in force ([istio.Levels]) the
+// most specific with a mode takes effect; without any, PERMISSIVE.
 func plaintext(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 	w := fleet.Get[fleet.Workload](r, subject)
 	if w == nil || isGateway(w) {
@@ -35,9 +36,9 @@ func plaintext(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 	if cause := in.cause(); cause.open() {
 		result.Found = append(result.Found, cause.finding(subject))
 	}
-	if in.workload != nil {
-		for _, port := range sortedKeys(in.workload.Spec.PortLevelMTLS) {
-			at := cause{ref: in.at, mode: in.workload.Spec.PortLevelMTLS[port].Mode, port: port}
+	if own := in.levels[istio.LevelWorkload]; own != nil {
+		for _, port := range sortedKeys(own.Spec.PortLevelMTLS) {
+			at := cause{ref: in.at[istio.LevelWorkload], mode: own.Spec.PortLevelMTLS[port].Mode, port: port}
 			if at.open() {
 				result.Found = append(result.Found, at.finding(subject))
 			}
@@ -84,44 +85,33 @@ func inMesh(namespace *fleet.Plain, w *fleet.Workload) bool {
 	return labels["istio-injection"] == "enabled" || labels["istio.io/rev"] != "" || t.Labels[inject] == "true" || t.Labels["istio.io/rev"] != ""
 }
 
-// policies are those in force for a workload, by how far they reach; nil where there is none.
+// policies are those in force for a workload: of the mesh, of its namespace, of its own; nil where there is none.
 type policies struct {
-	mesh, namespace, workload *fleet.PeerAuthentication
-	// at is the workload's policy.
-	at, meshAt, namespaceAt fleet.Ref
+	levels [3]*fleet.PeerAuthentication
+	at     [3]fleet.Ref
 	// root is Istio's root namespace.
 	root string
 }
 
 func policiesFor(r *fleet.Reader, subject fleet.Ref, w *fleet.Workload) policies {
-	root := defaultsOf(r, subject.Cluster).root
-	in := policies{root: root}
-	for _, ref := range r.Find(fleet.ByNamespace, subject.Cluster, root) {
-		if p := fleet.Get[fleet.PeerAuthentication](r, ref); p != nil && len(p.Spec.Selector.MatchLabels) == 0 {
-			older(&in.mesh, &in.meshAt, p, ref)
+	in := policies{root: defaultsOf(r, subject.Cluster).root}
+	var peers []istio.Peer
+	var refs []fleet.Ref
+	for _, namespace := range slices.Compact([]string{in.root, subject.Key.Namespace}) {
+		for _, ref := range r.Find(fleet.ByNamespace, subject.Cluster, namespace) {
+			if p := fleet.Get[fleet.PeerAuthentication](r, ref); p != nil {
+				peers, refs = append(peers, istio.Peer{
+					Namespace: namespace, Name: ref.Key.Name, Created: p.Created, Selector: p.Spec.Selector.MatchLabels, Mode: p.Spec.MTLS.Mode,
+				}), append(refs, ref)
+			}
 		}
 	}
-	if subject.Key.Namespace == root {
-		return in
-	}
-	for _, ref := range r.Find(fleet.ByNamespace, subject.Cluster, subject.Key.Namespace) {
-		p := fleet.Get[fleet.PeerAuthentication](r, ref)
-		switch {
-		case p == nil:
-		case len(p.Spec.Selector.MatchLabels) == 0:
-			older(&in.namespace, &in.namespaceAt, p, ref)
-		case matches(p.Spec.Selector.MatchLabels, w.Spec.Template.Labels):
-			older(&in.workload, &in.at, p, ref)
+	for level, i := range istio.Levels(in.root, subject.Key.Namespace, w.Spec.Template.Labels, peers) {
+		if i >= 0 {
+			in.levels[level], in.at[level] = fleet.Get[fleet.PeerAuthentication](r, refs[i]), refs[i]
 		}
 	}
 	return in
-}
-
-// older puts a policy in place of a younger one.
-func older(in **fleet.PeerAuthentication, at *fleet.Ref, p *fleet.PeerAuthentication, ref fleet.Ref) {
-	if *in == nil || p.Created < (*in).Created {
-		*in, *at = p, ref
-	}
 }
 
 // cause is what decides the mode of a workload, or of a port; ref has no key where no policy does, and then root is Istio's root namespace.
@@ -132,16 +122,12 @@ type cause struct {
 }
 
 func (p policies) cause() cause {
-	c := cause{mode: permissive, root: p.root}
-	for _, level := range []struct {
-		policy *fleet.PeerAuthentication
-		at     fleet.Ref
-	}{{p.mesh, p.meshAt}, {p.namespace, p.namespaceAt}, {p.workload, p.at}} {
-		if level.policy != nil && level.policy.Spec.MTLS.Mode != "" && level.policy.Spec.MTLS.Mode != "UNSET" {
-			c = cause{ref: level.at, mode: level.policy.Spec.MTLS.Mode}
+	for level, policy := range slices.Backward(p.levels[:]) {
+		if policy != nil && istio.SetsMode(policy.Spec.MTLS.Mode) {
+			return cause{ref: p.at[level], mode: policy.Spec.MTLS.Mode}
 		}
 	}
-	return c
+	return cause{mode: permissive, root: p.root}
 }
 
 func (c cause) open() bool { return c.mode == permissive || c.mode == disable }
