@@ -43,6 +43,8 @@ type cluster struct {
 	byKey   map[string]*Object
 	// entries are the ServiceEntries by host.
 	entries map[string][]*Object
+	// rules are the DestinationRules by namespace.
+	rules map[string][]*Object
 	// pods are what runs, by namespace.
 	pods map[string][]*Pods
 	// labels are those of the namespaces.
@@ -105,7 +107,7 @@ func (ix *Index) addFleetWide(o *Object) {
 func newCluster(from Cluster) *cluster {
 	c := &cluster{
 		name: from.Name, seen: from.Seen, byKey: map[string]*Object{},
-		entries: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{}, unread: map[string]bool{},
+		entries: map[string][]*Object{}, rules: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{}, unread: map[string]bool{},
 	}
 	var bare []*Pods
 	for key, row := range from.Rows {
@@ -146,6 +148,8 @@ func newCluster(from Cluster) *cluster {
 			for _, host := range row.Wiring.Hosts {
 				c.entries[host] = append(c.entries[host], o)
 			}
+		case o.Is(GroupNetworking, "DestinationRule"):
+			c.rules[key.Namespace] = append(c.rules[key.Namespace], o)
 		}
 	}
 	c.root = istio.RootNamespace(c.configs)
@@ -215,6 +219,22 @@ func (ix *Index) Object(ref view.Ref) *Object {
 func (ix *Index) Seen(name string) bool {
 	c := ix.byName[name]
 	return c != nil && c.seen
+}
+
+// DestinationRules returns those of a namespace of a cluster.
+func (ix *Index) DestinationRules(name, namespace string) []*Object {
+	if c := ix.byName[name]; c != nil {
+		return c.rules[namespace]
+	}
+	return nil
+}
+
+// DestinationRuleExportTo returns to whom DestinationRules of a cluster are exported that do not say it; nil for all.
+func (ix *Index) DestinationRuleExportTo(name string) []string {
+	if c := ix.byName[name]; c != nil {
+		return istio.DefaultExportTo(c.configs, func(c istio.MeshConfig) []string { return c.DefaultDestinationRuleExportTo })
+	}
+	return nil
 }
 
 // RootNamespace returns the root namespace of a cluster's mesh.

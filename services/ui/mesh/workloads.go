@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -15,21 +16,30 @@ const gatewayName = "gateway.networking.k8s.io/gateway-name"
 // Namespaces in which something can look for Pods.
 const everywhere = "*"
 
-// podsOf returns what runs in a namespace, or everywhere in the cluster, and has the labels of a selector.
+// podsOf returns what runs in a namespace, or everywhere in the cluster, and has the labels of a selector, sorted.
 func (c *cluster) podsOf(namespace string, selector map[string]string) []*Pods {
+	return c.podsThat(namespace, func(p *Pods) bool { return includes(p.Labels, selector) })
+}
+
+// podsThat returns what runs in a namespace, or everywhere in the cluster, and is meant, sorted.
+func (c *cluster) podsThat(namespace string, meant func(*Pods) bool) []*Pods {
 	var found []*Pods
-	for ns, pods := range c.pods {
-		if namespace != everywhere && ns != namespace {
-			continue
-		}
+	collect := func(pods []*Pods) {
 		for _, p := range pods {
-			if includes(p.Labels, selector) {
+			if meant(p) {
 				found = append(found, p)
 			}
 		}
 	}
+	if namespace == everywhere {
+		for _, pods := range c.pods {
+			collect(pods)
+		}
+	} else {
+		collect(c.pods[namespace])
+	}
 	slices.SortFunc(found, func(a, b *Pods) int {
-		return strings.Compare(a.Namespace+"/"+a.Kind+"/"+a.Name, b.Namespace+"/"+b.Kind+"/"+b.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 	})
 	return found
 }
@@ -94,33 +104,34 @@ func (ix *Index) ScopeOf(policy *Object) Scope {
 	}
 }
 
-// Selects returns the Pods that a policy of Istio is for: those of its namespace, or of all
-// where it stands in the root namespace, that have the labels that it asks for or
-// are behind what it names.
+// Selects returns the Pods that a policy of Istio is for, sorted.
 func (ix *Index) Selects(policy *Object) []*Pods {
 	c := ix.byName[policy.Ref.Cluster]
 	if c == nil {
 		return nil
 	}
-	if ix.Ignored(policy) {
-		return nil
+	namespace := policy.Key.Namespace
+	if namespace == c.root {
+		namespace = everywhere
 	}
-	if len(policy.Wiring.Targets) == 0 {
-		namespace := policy.Key.Namespace
-		if namespace == c.root && (len(policy.Wiring.Selector) == 0 || !ownLabels(policy)) {
-			namespace = everywhere
-		}
-		return c.podsOf(namespace, policy.Wiring.Selector)
+	return c.podsThat(namespace, func(p *Pods) bool { return ix.Covers(policy, p) })
+}
+
+// Covers reports whether a policy of Istio is for Pods: those of its namespace, or of all where it stands in the root
+// namespace, that have the labels that it asks for or are the proxies that see to what it names: those of a Gateway. Services are
+// seen to by waypoints only.
+func (ix *Index) Covers(policy *Object, p *Pods) bool {
+	if p.Cluster != policy.Ref.Cluster || ix.Ignored(policy) {
+		return false
 	}
-	var found []*Pods
-	for _, t := range policy.Wiring.Targets {
-		for _, p := range ix.targeted(c, policy, t) {
-			if !slices.Contains(found, p) {
-				found = append(found, p)
-			}
-		}
+	own := p.Namespace == policy.Key.Namespace
+	if len(policy.Wiring.Targets) > 0 {
+		return own && slices.ContainsFunc(policy.Wiring.Targets, func(t view.Target) bool {
+			return t.Group == resource.GatewayGroup && t.Kind == "Gateway" && p.Labels[gatewayName] == t.Name
+		})
 	}
-	return found
+	whole := policy.Key.Namespace == ix.RootNamespace(policy.Ref.Cluster) && (len(policy.Wiring.Selector) == 0 || !ownLabels(policy))
+	return (own || whole) && includes(p.Labels, policy.Wiring.Selector)
 }
 
 // ownLabels reports whether a policy of the root namespace that asks for labels is for Pods of that namespace alone: Istio
@@ -134,14 +145,6 @@ func ownLabels(policy *Object) bool {
 func (ix *Index) Ignored(policy *Object) bool {
 	return policy.Is(GroupSecurity, "PeerAuthentication") && len(policy.Wiring.Selector) > 0 &&
 		policy.Key.Namespace == ix.RootNamespace(policy.Ref.Cluster)
-}
-
-// targeted returns the proxies that see to what a policy names: those of a Gateway. Services are seen to by waypoints only.
-func (ix *Index) targeted(c *cluster, policy *Object, t view.Target) []*Pods {
-	if t.Group == resource.GatewayGroup && t.Kind == "Gateway" {
-		return c.podsOf(policy.Key.Namespace, map[string]string{gatewayName: t.Name})
-	}
-	return nil
 }
 
 // BehindOf returns the Services behind a GlobalService; none for any other object.
