@@ -115,6 +115,12 @@ func TestEndpointFollowsWhatItIsMadeOf(t *testing.T) {
 	if got := spec(b.Update([]Object{root}, nil)); got.Network != "net" {
 		t.Errorf("got network %q, want that of the root namespace", got.Network)
 	}
+	other := reduce(t, `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"mesh-root","labels":{"topology.istio.io/network":"other"}}}`)
+	config := meshConfig(t, "istio", "rootNamespace: mesh-root")
+	if got := spec(b.Update([]Object{other, config}, nil)); got.Network != "other" {
+		t.Errorf("got network %q, want that of the root namespace that the mesh configuration names", got.Network)
+	}
+	b.Update(nil, []resource.Key{config.Key})
 	node := reduce(t, `{"apiVersion":"v1","kind":"Node","metadata":{"name":"n","labels":{"topology.kubernetes.io/region":"eu","topology.kubernetes.io/zone":"eu-a"}}}`)
 	if got := spec(b.Update([]Object{node}, nil)); got.Locality != "eu/eu-a" {
 		t.Errorf("got locality %q, want eu/eu-a", got.Locality)

@@ -135,7 +135,7 @@ func inForce(rules []rule, at ruleIndex, client string) map[*mesh.Object]bool {
 		apart := true
 		for _, g := range groups {
 			switch alike := slices.Equal(r.exportTo, g.exportTo); {
-			case !alike && !(len(g.exportTo) > 0 && containsAll(r.exportTo, g.exportTo)), len(r.selector) > 0 && len(g.selector) > 0 && !maps.Equal(r.selector, g.selector):
+			case !alike && (len(g.exportTo) == 0 || !containsAll(r.exportTo, g.exportTo)), len(r.selector) > 0 && len(g.selector) > 0 && !maps.Equal(r.selector, g.selector):
 				apart = true
 				continue
 			default:
