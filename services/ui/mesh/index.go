@@ -73,21 +73,12 @@ func New(clusters iter.Seq[Cluster]) *Index {
 		}
 	}
 	slices.SortFunc(ix.clusters, func(a, b *cluster) int { return strings.Compare(a.name, b.name) })
-	inForce := func(a, b *Object) int {
-		if (a.Health == Broken) != (b.Health == Broken) {
-			if a.Health == Broken {
-				return 1
-			}
-			return -1
-		}
-		return Older(a, b)
-	}
 	for _, all := range []map[string][]*Object{ix.global, ix.hosts} {
 		for _, objects := range all {
-			slices.SortFunc(objects, inForce)
+			slices.SortFunc(objects, elected)
 		}
 	}
-	slices.SortFunc(ix.workspaces, Older)
+	slices.SortFunc(ix.workspaces, claimsFirst)
 	return ix
 }
 
@@ -99,7 +90,7 @@ func (ix *Index) addFleetWide(o *Object) {
 		for _, host := range o.Wiring.Hosts {
 			ix.hosts[host] = append(ix.hosts[host], o)
 		}
-	case o.Is(resource.Group, v1alpha1.KindWorkspace) && o.Health != Broken:
+	case o.Is(resource.Group, v1alpha1.KindWorkspace) && o.InForce():
 		ix.workspaces = append(ix.workspaces, o)
 	}
 }

@@ -107,17 +107,7 @@ func (o *Object) Gateway() bool {
 // Workload reports whether the object makes Pods.
 func (o *Object) Workload() bool { return o.Wiring != nil && len(o.Wiring.Pods) > 0 }
 
-// Older orders objects as Istio does where only one can count: by age, then by name and namespace.
-func Older(a, b *Object) int {
-	switch {
-	case a.Created != b.Created:
-		if a.Created == "" || b.Created != "" && b.Created < a.Created {
-			return 1
-		}
-		return -1
-	case a.Key.Name+"."+a.Key.Namespace < b.Key.Name+"."+b.Key.Namespace:
-		return -1
-	default:
-		return 1
-	}
+// InForce reports whether no condition says that the object is not accepted. Whatever else is wrong with it, it counts.
+func (o *Object) InForce() bool {
+	return !slices.ContainsFunc(o.Conditions, func(c view.Condition) bool { return c.Type == v1alpha1.ConditionAccepted && c.Problem() })
 }

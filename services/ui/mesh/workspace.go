@@ -86,7 +86,7 @@ func (ix *Index) Members(workspace *Object) []string {
 	var members []string
 	for _, c := range ix.clusters {
 		for namespace := range c.labels {
-			if name, _ := ix.WorkspaceOf(c.name, namespace); name == workspace.Key.Name {
+			if _, has := ix.WorkspaceOf(c.name, namespace); has == workspace {
 				members = append(members, c.name+"/"+namespace)
 			}
 		}

@@ -71,7 +71,7 @@ func Route(ix *mesh.Index, route *mesh.Object) []Hop {
 		}
 		hop.Ref = &l.To.Ref
 		pods := ix.Proxies(l.To)
-		hop.Stages = append(workspaceStage(ix, route, l.To), proxyStages(ix, pods, atGateway)...)
+		hop.Stages = append(workspaceStage(ix, route, l), proxyStages(ix, pods, atGateway)...)
 		hop.Pods = names(pods)
 		for _, p := range pods {
 			clients = append(clients, p.Namespace)
@@ -121,7 +121,7 @@ func backends(ix *mesh.Index, route *mesh.Object, clients []string) []Hop {
 			continue
 		}
 		hop.Title, hop.Ref = "Backend "+l.To.Key.Kind+" "+l.To.Key.Namespace+"/"+l.To.Key.Name, &l.To.Ref
-		hop.Stages = append(workspaceStage(ix, route, l.To), destinationStages(ix, route.Ref.Cluster, l.To, clients)...)
+		hop.Stages = append(workspaceStage(ix, route, l), destinationStages(ix, route.Ref.Cluster, l.To, clients)...)
 		if l.To.Is("", "Service") {
 			pods := ix.Backing(l.To)
 			hop.Pods = names(pods)
@@ -148,24 +148,4 @@ func names(pods []*mesh.Pods) []string {
 		all = append(all, p.Kind+" "+p.Namespace+"/"+p.Name)
 	}
 	return all
-}
-
-func workspaceStage(ix *mesh.Index, from, to *mesh.Object) []Stage {
-	v := ix.Judge(from, to)
-	if v.From == "" {
-		return nil
-	}
-	s := Stage{Title: "Workspaces", Rule: v.Says}
-	for _, w := range []*mesh.Object{v.Importer, v.Exporter} {
-		if w != nil && !slices.ContainsFunc(s.Entries, func(e Entry) bool { return e.Ref == &w.Ref }) {
-			e := entryOf(ix, w)
-			e.Scope, e.Name = "", w.Key.Name
-			e.Action = "refuses"
-			if v.Passes {
-				e.Action = "lets pass"
-			}
-			s.Entries = append(s.Entries, e)
-		}
-	}
-	return []Stage{s}
 }
