@@ -19,20 +19,15 @@ type Condition struct {
 	Message string `json:"message,omitempty"`
 }
 
-// badWhenTrue lists the conditions whose normal status is False. All others are normally True.
-func badWhenTrue() []string {
-	return []string{
-		v1alpha1.ConditionConflict, v1alpha1.ConditionInputMissing, v1alpha1.ConditionNotApplied, v1alpha1.ConditionTrustMismatch,
-		"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid",
-	}
+// Problem reports whether the condition says that something is wrong.
+func (c Condition) Problem() bool {
+	severity := v1alpha1.SeverityOf(c.Type, c.Status)
+	return severity == v1alpha1.SeverityError || severity == v1alpha1.SeverityWarning
 }
 
-// Problem reports whether the condition says that something is wrong. An unknown status says nothing.
-func (c Condition) Problem() bool {
-	if slices.Contains(badWhenTrue(), c.Type) {
-		return c.Status == "True"
-	}
-	return c.Status == "False"
+// Notice reports whether the condition says something that one should know of an object that works.
+func (c Condition) Notice() bool {
+	return v1alpha1.SeverityOf(c.Type, c.Status) == v1alpha1.SeverityNotice
 }
 
 // Severity orders problems.
@@ -41,9 +36,9 @@ type Severity string
 // The severities.
 const (
 	// SeverityError is a problem because of which something is not in force.
-	SeverityError Severity = "error"
+	SeverityError = Severity(v1alpha1.SeverityError)
 	// SeverityWarning is a problem while which the last good state is in force.
-	SeverityWarning Severity = "warning"
+	SeverityWarning = Severity(v1alpha1.SeverityWarning)
 )
 
 // Problem is one thing that is wrong with an object.
@@ -74,10 +69,7 @@ func (r *Row) Problems() []Problem {
 		problems = append(problems, Problem{SeverityError, title, r.Applied.Message})
 	}
 	for _, c := range rootCauses(r.Conditions) {
-		severity := SeverityError
-		if c.Type == v1alpha1.ConditionInputMissing {
-			severity = SeverityWarning
-		}
+		severity := Severity(v1alpha1.SeverityOf(c.Type, c.Status))
 		title := fmt.Sprintf("%s is %s", c.Type, c.Status)
 		if c.Reason != "" {
 			title += ": " + c.Reason

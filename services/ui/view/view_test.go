@@ -115,6 +115,19 @@ func TestProblemsNameRootCausesOnly(t *testing.T) {
 	}
 }
 
+func TestAListenerThatWorksIsNoProblemForWhatItTellsPeople(t *testing.T) {
+	gateway := fact(t, `{"status":{"listeners":[{"name":"https","conditions":[
+		{"type":"Accepted","status":"True","reason":"Accepted"},
+		{"type":"OverlappingTLSConfig","status":"True","reason":"OverlappingHostnames","message":"m"}]}]}}`)
+	row, _ := view.RowOf(view.Facts{Live: fact(t, hand), Status: gateway})
+	if got := row.Problems(); len(got) > 0 {
+		t.Errorf("problems are %+v, want none", got)
+	}
+	if c := row.Conditions[1]; !c.Notice() {
+		t.Errorf("%+v is no notice", c)
+	}
+}
+
 func TestProblemsOfEachKind(t *testing.T) {
 	problem := func(lastGood string) string {
 		return `{"apiVersion":"internal.meshweir.io/v1","kind":"ManifestProblem","metadata":{"name":"x"},"spec":{"file":"a.yaml","line":3,"message":"bad","lastGood":` + lastGood + `}}`

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
 
@@ -44,12 +42,6 @@ func (f Finding) String() string {
 		parts = append(parts, fmt.Sprintf("%s (%s)", f.Condition, f.Reason))
 	}
 	return strings.Join(append(parts, strings.Join(strings.Fields(f.Message), " ")), ": ")
-}
-
-// alarms are the conditions that are bad when they are True. All others are bad when they are False.
-var alarms = []string{ //nolint:gochecknoglobals // it never changes
-	v1alpha1.ConditionInputMissing, v1alpha1.ConditionTrustMismatch, v1alpha1.ConditionConflict, v1alpha1.ConditionNotApplied,
-	v1alpha1.ConditionConflicted, string(gatewayv1.RouteConditionPartiallyInvalid), string(gatewayv1.ListenerConditionOverlappingTLSConfig),
 }
 
 // Findings returns the bad conditions of a value of status/<cluster>, at any depth, each once.
@@ -109,13 +101,13 @@ func bad(conditions []any, of string) (found []Finding) {
 	for _, c := range conditions {
 		condition, _ := c.(map[string]any)
 		text := func(field string) string { s, _ := condition[field].(string); return s }
-		alarm := slices.Contains(alarms, text("type"))
-		if alarm && text("status") != "True" || !alarm && text("status") != "False" {
+		severity := v1alpha1.SeverityOf(text("type"), text("status"))
+		if severity == v1alpha1.SeverityNone {
 			continue
 		}
 		found = append(found, Finding{
 			Of: of, Condition: text("type") + "=" + text("status"), Reason: text("reason"), Message: text("message"),
-			Minor: text("type") == string(gatewayv1.ListenerConditionOverlappingTLSConfig),
+			Minor: severity == v1alpha1.SeverityNotice,
 		})
 	}
 	return found

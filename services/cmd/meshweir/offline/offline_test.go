@@ -102,6 +102,21 @@ func TestReadsTheDemoFleetAndWritesNothingBesideIt(t *testing.T) {
 	t.Errorf("the findings are\n%v\nwant one at line 13 of the broken manifest", result.Findings)
 }
 
+func TestFindingsAreMinorWhereTheObjectWorks(t *testing.T) {
+	found, err := offline.Findings([]byte(`{"status":{"listeners":[{"name":"https","conditions":[
+		{"type":"Accepted","status":"True"},{"type":"Detached","status":"True"},{"type":"OverlappingTLSConfig","status":"True"}]}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, f := range found {
+		got[f.Condition] = f.Minor
+	}
+	if diff := cmp.Diff(map[string]bool{"Detached=True": false, "OverlappingTLSConfig=True": true}, got); diff != "" {
+		t.Errorf("findings, and whether they are minor (-want +got):\n%s", diff)
+	}
+}
+
 func TestAFolderThatIsNotThereIsAnError(t *testing.T) {
 	_, err := offline.Translate(map[string]string{"east": filepath.Join(t.TempDir(), "gone")})
 	if err == nil || !strings.Contains(err.Error(), "gone") {
