@@ -19,7 +19,8 @@ func TestWhatIsNoRowKeepsTheWiring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.changed(keyspace.Event[view.Record]{Name: past, Meta: keyspace.Meta{Complete: true}, Changes: []keyspace.Change[view.Record]{{Key: cart, HasNew: true, New: view.Record{History: &view.History{}}}}})
+	written := keyspace.Position{Epoch: keyspace.Epoch{Millis: 1, Nonce: "a"}, Revision: 1}
+	m.changed(keyspace.Event[view.Record]{Name: past, Meta: keyspace.Meta{Position: written, Complete: true}, Changes: []keyspace.Change[view.Record]{{Key: cart, HasNew: true, New: view.Record{History: &view.History{}}}}})
 	if now() != before {
 		t.Error("a history made the wiring of the fleet anew")
 	}

@@ -39,6 +39,8 @@ type mirror struct {
 	healed time.Time
 	// partial holds the views that were seen incomplete: what they dropped may come back.
 	partial map[keyspace.Name]bool
+	// looked says that the insights of the fleet were seen complete.
+	looked bool
 	// wired is that of the last fleet; the next one has it, too, unless rows changed.
 	wired   *wiring
 	current *Fleet        // nil when something changed since
@@ -88,7 +90,7 @@ func (m *mirror) build() *Fleet {
 		f.Insights = slices.AppendSeq(f.Insights, maps.Values(some))
 	}
 	sortInsights(f.Insights)
-	_, f.Looked = m.insights[view.FleetInsightsName]
+	f.Looked = m.looked
 	if !m.wired.isOf(f.Clusters) {
 		m.wired = &wiring{clusters: f.Clusters}
 	}
@@ -118,7 +120,7 @@ func (m *mirror) changed(e keyspace.Event[view.Record]) {
 	} else if cluster, ok := view.ClusterOfResources(e.Name); ok {
 		m.changeRows(cluster, e, whole)
 	} else if cluster, ok := view.ClusterOfHistory(e.Name); ok {
-		m.changeHistories(cluster, e)
+		m.changeHistories(cluster, e, whole)
 	}
 	m.move()
 }
@@ -170,33 +172,36 @@ func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole
 	delete(m.sorted, cluster)
 }
 
-// foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written
-// again, or says that they are gone.
+// foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written again, or says that they
+// are gone. While a keyspace is not complete, what it does not show stays, too.
 func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, shown := m.clusters[e.Name.Instance()]
-	if !e.Meta.Exists() && !shown && e.Name != view.FleetInsightsName { // dropped with its cluster
-		delete(m.insights, e.Name)
-		m.move()
-		return
-	}
-	if !e.Meta.Complete {
+	if !e.Meta.Exists() {
+		if _, shown := m.clusters[e.Name.Instance()]; !shown && e.Name != view.FleetInsightsName { // dropped with its cluster
+			delete(m.insights, e.Name)
+			m.move()
+		}
 		return
 	}
 	now := map[string]*Insight{}
+	if !e.Meta.Complete {
+		maps.Copy(now, m.insights[e.Name])
+	}
 	m.found.View(func(v keyspace.View[insight.Insight]) {
 		for key, i := range v.All(e.Name) {
 			now[key] = &Insight{Key: key, Insight: i}
 		}
 	})
 	m.insights[e.Name] = now
+	m.looked = m.looked || e.Meta.Complete && e.Name == view.FleetInsightsName
 	m.move()
 }
 
 // changeHistories takes what became of objects. The past of a keyspace that vanished stays.
-func (m *mirror) changeHistories(cluster string, e keyspace.Event[view.Record]) {
-	if !e.Meta.Complete {
+func (m *mirror) changeHistories(cluster string, e keyspace.Event[view.Record], whole map[string]view.Record) {
+	if !e.Meta.Exists() {
+		delete(m.partial, e.Name) // what is whole again is so without its past
 		return
 	}
 	next := maps.Clone(m.histories[cluster])
@@ -204,11 +209,15 @@ func (m *mirror) changeHistories(cluster string, e keyspace.Event[view.Record]) 
 		next = map[string]view.History{}
 	}
 	for _, c := range e.Changes {
-		if c.HasNew && c.New.History != nil {
+		switch {
+		case c.HasNew && c.New.History != nil:
 			next[c.Key] = *c.New.History
-		} else {
+		case e.Meta.Complete:
 			delete(next, c.Key)
 		}
+	}
+	if whole != nil {
+		maps.DeleteFunc(next, func(key string, _ view.History) bool { _, ok := whole[key]; return !ok })
 	}
 	m.histories[cluster] = next
 }
