@@ -58,8 +58,8 @@ func newRedisWithFleet(t *testing.T) *redisWithFleet {
 	}
 	applied.Set("Gateway/a/bad", []byte(`{"result":"Error","message":"no"}`))
 	r.flush(applied)
-	for _, kind := range []string{"output", "status", "insight"} {
-		derived := store.Derived(keyspace.Name(kind + "/west"))
+	for _, name := range []keyspace.Name{"output/west", "status/west", "insight/west", "view/resources.west", "view/history.west"} {
+		derived := store.Derived(name)
 		derived.Complete()
 		if err := derived.Flush(t.Context(), nil); err != nil {
 			t.Fatal(err)
@@ -190,9 +190,11 @@ func TestDeregisterMarksThenDropsAllThatIsKnown(t *testing.T) {
 	if !strings.Contains(notes, "east (2 objects)") {
 		t.Errorf("it does not say what is lost: %s", notes)
 	}
-	for _, kind := range []string{"snapshot", "applied", "output", "status", "insight"} {
-		if meta, err := r.store.Meta(t.Context(), keyspace.Name(kind+"/west")); err != nil || meta.Exists() {
-			t.Errorf("%s/west is still there (%v)", kind, err)
+	for _, name := range []keyspace.Name{
+		"snapshot/west", "applied/west", "output/west", "status/west", "insight/west", "view/resources.west", "view/history.west",
+	} {
+		if meta, err := r.store.Meta(t.Context(), name); err != nil || meta.Exists() {
+			t.Errorf("%s is still there (%v)", name, err)
 		}
 	}
 	names, err := r.store.Names(t.Context())

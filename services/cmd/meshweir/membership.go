@@ -15,6 +15,7 @@ import (
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
+	"github.com/meshweir/meshweir/services/ui/view"
 )
 
 // register makes a cluster a part of the fleet. It reports whether it was one by registration before.
@@ -70,16 +71,28 @@ func deregister(ctx context.Context, store *keyspace.Store, name string, force b
 		return nil, fmt.Errorf("%q is deregistered, and its agent is not shut out: %w", name, err)
 	}
 	// The snapshot first: nobody can write an output without it.
-	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind, insights.Kind} {
-		of := keyspace.Name(kind + "/" + name)
-		if of == insights.FleetName { // of a cluster of that name: what is said of it closes by itself
-			continue
-		}
+	for _, of := range keyspacesOf(name) {
 		if err := store.Drop(ctx, of); err != nil {
 			return nil, fmt.Errorf("%q is deregistered, and what is known of it is not all dropped: %w; give the command again", name, err)
 		}
 	}
 	return c, nil
+}
+
+// keyspacesOf returns the keyspaces of a cluster. The snapshot comes first, the pictures that are made of the others come last.
+func keyspacesOf(cluster string) []keyspace.Name {
+	var names []keyspace.Name
+	for _, kind := range []string{snapshotKind, appliedKind, outputKind, statusKind, insights.Kind} {
+		if of := keyspace.Name(kind + "/" + cluster); of != insights.FleetName { // of a cluster of that name: what is said of it closes by itself
+			names = append(names, of)
+		}
+	}
+	for _, nameOf := range []func(string) (keyspace.Name, error){view.ResourcesName, view.HistoryName} {
+		if of, err := nameOf(cluster); err == nil { // a name that is too long has none
+			names = append(names, of)
+		}
+	}
+	return names
 }
 
 func list(names []string) string {

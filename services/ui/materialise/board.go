@@ -43,6 +43,7 @@ type cluster struct {
 
 // target is a view that is written.
 type target struct {
+	name    keyspace.Name
 	derived *keyspace.Derived
 	// owed says that something is staged that no flush has written yet.
 	owed bool
@@ -52,12 +53,14 @@ type target struct {
 type owed struct {
 	to     *target
 	inputs keyspace.Vector
+	// left says that they are the rows of a cluster that is out.
+	left bool
 }
 
 func newBoard(log *slog.Logger, store *keyspace.Store) *board {
 	return &board{
 		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, out: map[string]bool{},
-		clusters: map[string]*cluster{}, list: &target{derived: store.Derived(view.ClustersName)},
+		clusters: map[string]*cluster{}, list: &target{name: view.ClustersName, derived: store.Derived(view.ClustersName)},
 	}
 }
 
@@ -113,7 +116,7 @@ func (b *board) rowsOf(cluster string) *target {
 		b.log.Warn("a cluster's resources cannot be shown: its name is too long", "cluster", cluster, "error", err)
 		return nil
 	}
-	return &target{derived: b.store.Derived(rows)}
+	return &target{name: rows, derived: b.store.Derived(rows)}
 }
 
 // refresh reads what other replicas have written.
@@ -161,12 +164,12 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 			b.computeCluster(v, name, c, keys)
 		}
 		if c.to != nil && c.whole && (all || c.to.owed) {
-			result = append(result, owed{c.to, rowInputs(vector, name)})
+			result = append(result, owed{c.to, rowInputs(vector, name), c.left})
 		}
 	}
 	b.list.derived.Complete()
 	if all || b.list.owed {
-		result = append(result, owed{b.list, vector})
+		result = append(result, owed{b.list, vector, false})
 	}
 	return result
 }

@@ -23,12 +23,22 @@ func (m *Materialiser) pass(ctx context.Context, check bool) error {
 	var all []owed
 	m.replica.View(func(v keyspace.View[view.Fact]) { all = m.board.compute(v, check) })
 	for _, o := range all {
-		errs = append(errs, o.write(ctx, check)) // whatever becomes of the others
+		errs = append(errs, m.write(ctx, o, check)) // whatever becomes of the others
 	}
 	return errors.Join(errs...)
 }
 
-func (o owed) write(ctx context.Context, check bool) error {
+func (m *Materialiser) write(ctx context.Context, o owed, check bool) error {
+	if o.left {
+		meta, err := m.store.Meta(ctx, o.to.name)
+		if err != nil {
+			return err
+		}
+		if !meta.Exists() { // it was dropped: what is written now would stay for ever
+			o.to.owed = false
+			return nil
+		}
+	}
 	write := o.to.derived.Flush
 	if check {
 		write = o.to.derived.Check

@@ -98,3 +98,37 @@ func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
 	w.materialiser()
 	w.shown("west", false)
 }
+
+func TestWhatWasDroppedOfADeregisteredClusterIsNotWrittenAnew(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	stop := w.materialiser()
+	w.flush()
+	w.converged()
+	w.snapshot["west"].Set(service, object(service, ""))
+	w.flush()
+	w.shown("west", true)
+	stop()
+	w.member("west", internalv1.Deregistered)
+	past, err := view.HistoryName("west")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := []keyspace.Name{"snapshot/west", "output/west", "status/west", "applied/west", rowsOf(t, "west"), past}
+	for _, name := range dropped {
+		if err := w.store.Drop(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.materialiser() // view/clusters still lists it
+	w.shown("west", false)
+	w.snapshot["east"].Set(service, object(service, ""))
+	if err := w.snapshot["east"].Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.shown("east", true) // in a pass after the one that took west away
+	for _, name := range dropped {
+		if meta, err := w.store.Meta(t.Context(), name); err != nil || meta.Exists() {
+			t.Errorf("%s is there again (%v)", name, err)
+		}
+	}
+}

@@ -143,16 +143,36 @@ func (m *mirror) changeClusters(e keyspace.Event[view.Record], whole map[string]
 	}
 }
 
-// forget takes a cluster away that was deregistered. Its rows and histories go as their keyspaces are emptied.
+// forget takes a cluster away that was deregistered. Its rows and histories go as their keyspaces are emptied or dropped.
 func (m *mirror) forget(cluster string) {
 	delete(m.clusters, cluster)
 	delete(m.beats, cluster)
 	if of := view.SourceName(view.KindInsight, cluster); of != view.FleetInsightsName {
 		delete(m.insights, of)
 	}
+	m.replica.View(func(v keyspace.View[view.Record]) {
+		if rows, err := view.ResourcesName(cluster); err == nil && !v.Meta(rows).Exists() {
+			delete(m.items, cluster)
+			delete(m.sorted, cluster)
+		}
+		if past, err := view.HistoryName(cluster); err == nil && !v.Meta(past).Exists() {
+			delete(m.histories, cluster)
+		}
+	})
+}
+
+// dropped reports whether a keyspace vanished because its cluster is no part of the fleet any more.
+func (m *mirror) dropped(cluster string, meta keyspace.Meta) bool {
+	_, shown := m.clusters[cluster]
+	return !shown && !meta.Exists()
 }
 
 func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole map[string]view.Record) {
+	if m.dropped(cluster, e.Meta) {
+		delete(m.items, cluster)
+		delete(m.sorted, cluster)
+		return
+	}
 	items := m.items[cluster]
 	if items == nil {
 		items = map[string]*Item{}
@@ -178,7 +198,7 @@ func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !e.Meta.Exists() {
-		if _, shown := m.clusters[e.Name.Instance()]; !shown && e.Name != view.FleetInsightsName { // dropped with its cluster
+		if m.dropped(e.Name.Instance(), e.Meta) && e.Name != view.FleetInsightsName {
 			delete(m.insights, e.Name)
 			m.move()
 		}
@@ -202,6 +222,9 @@ func (m *mirror) foundChanged(e keyspace.Event[insight.Insight]) {
 func (m *mirror) changeHistories(cluster string, e keyspace.Event[view.Record], whole map[string]view.Record) {
 	if !e.Meta.Exists() {
 		delete(m.partial, e.Name) // what is whole again is so without its past
+		if m.dropped(cluster, e.Meta) {
+			delete(m.histories, cluster)
+		}
 		return
 	}
 	next := maps.Clone(m.histories[cluster])

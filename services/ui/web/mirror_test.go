@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +102,44 @@ func TestOneUnreadableValueHidesNothingElse(t *testing.T) {
 	s.goes("/resources/east/"+cart, "spec.readable")
 	if f, _ := s.server.mirror.fleet(); !f.Looked || len(f.Insights) != 3 || len(f.Histories["east"]) != 2 {
 		t.Errorf("%d insights (looked: %t) and %d histories, want 3 and 2", len(f.Insights), f.Looked, len(f.Histories["east"]))
+	}
+}
+
+func TestTheNextClusterOfANameHasNoPast(t *testing.T) {
+	s := newSite(t, Config{})
+	remember(t, s.store, cart, "spec.old")
+	s.eventually("/resources/east/"+cart, "spec.old")
+	s.clusters.Delete("east")
+	s.flush()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		if status, _ := s.get("/clusters/east"); status == http.StatusNotFound {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the cluster is still shown")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, name := range []func(string) (keyspace.Name, error){view.ResourcesName, view.HistoryName} {
+		of, err := name("east")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.store.Drop(t.Context(), of); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := s.server.mirror
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		m.mu.Lock()
+		rows, past := len(m.items["east"]), len(m.histories["east"])
+		m.mu.Unlock()
+		if rows+past == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d rows and %d histories are left of a cluster that was dropped", rows, past)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
