@@ -56,12 +56,19 @@ func (w *watch) keep(ctx context.Context) {
 	fresh := time.Since(w.tried) < sampleEvery
 	w.mu.Unlock()
 	if !fresh {
-		w.look(ctx)
+		w.survey(ctx)
 	}
 }
 
-// look takes a survey and the newest dead letters of each class.
+// look looks also where somebody has just looked, before something changed.
 func (w *watch) look(ctx context.Context) {
+	w.looking.Lock()
+	defer w.looking.Unlock()
+	w.survey(ctx)
+}
+
+// survey takes a survey and the newest dead letters of each class. The caller holds looking.
+func (w *watch) survey(ctx context.Context) {
 	const patience = 4 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

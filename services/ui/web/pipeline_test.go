@@ -212,6 +212,34 @@ func TestThePipelineIsLookedAtForThoseWhoLook(t *testing.T) {
 	}
 }
 
+func TestLooksComeOneAfterAnother(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	w := newWatch(&redisconn.Conn{Client: server, Blocking: server})
+	tried := func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return !w.tried.IsZero()
+	}
+	w.looking.Lock() // somebody looks
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.look(t.Context())
+	}()
+	select {
+	case <-done:
+	case <-time.After(200 * time.Millisecond):
+	}
+	if tried() {
+		t.Error("two look at once")
+	}
+	w.looking.Unlock()
+	<-done
+	if !tried() {
+		t.Error("who waited did not look")
+	}
+}
+
 func TestKeyspacesAreFilteredPagedAndTheIllComeFirst(t *testing.T) {
 	p := &pipelinePage{Query: pipelineQuery{Text: "Snapshot/", Page: 1}}
 	for n := range 2*pageSize + 1 {
