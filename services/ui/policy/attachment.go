@@ -16,8 +16,9 @@ type Attachment struct {
 	Namespace string `json:"namespace,omitempty"`
 	Cluster   string `json:"cluster"`
 	Managed   bool   `json:"managed,omitempty"`
-	// To are what it is for: workloads, hosts, namespaces.
-	To []string `json:"to,omitempty"`
+	// To are what it is for: workloads, hosts, namespaces. Total counts them, also where only the first are kept.
+	To    []string `json:"to,omitempty"`
+	Total int      `json:"total"`
 	// Nothing says, where it is for nothing, why.
 	Nothing string `json:"nothing,omitempty"`
 }
@@ -32,6 +33,7 @@ func All(ix *mesh.Index) []Attachment {
 		a := Attachment{Entry: entryOf(ix, o), Namespace: o.Key.Namespace, Cluster: o.Ref.Cluster, Managed: o.Managed}
 		a.Name = o.Key.Name
 		a.attach(ix, o)
+		a.Total = len(a.To)
 		all = append(all, a)
 	}
 	slices.SortStableFunc(all, func(a, b Attachment) int {
@@ -39,6 +41,9 @@ func All(ix *mesh.Index) []Attachment {
 	})
 	return all
 }
+
+// More counts what it is for beyond what is kept.
+func (a *Attachment) More() int { return a.Total - len(a.To) }
 
 func (a *Attachment) attach(ix *mesh.Index, o *mesh.Object) {
 	switch {

@@ -11,6 +11,9 @@ import (
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
+// shownTo is how much of what one policy is for a page says.
+const shownTo = 20
+
 // policiesPage lists the policies with what they are for, and the routes to look at.
 type policiesPage struct {
 	Notice
@@ -78,6 +81,7 @@ func (p *policiesPage) find(ix *mesh.Index) {
 		}
 		p.Total++
 		if len(p.Policies) < pageSize {
+			a.To = a.To[:min(len(a.To), shownTo)]
 			p.Policies = append(p.Policies, a)
 		}
 	}

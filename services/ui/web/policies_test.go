@@ -2,7 +2,10 @@ package web
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -152,6 +155,45 @@ func TestThePolicyThatDecidesIsThatOfThePodsThatItSelects(t *testing.T) {
 	)
 	if got, want := stagesOf(t, f)[backend+"Mutual TLS"], []string{"shop/a-v2", "shop/cart", "istio-system/mesh (off)"}; !slices.Equal(got, want) {
 		t.Errorf("mutual TLS is decided by %v, want %v", got, want)
+	}
+}
+
+func TestAPageOfPoliciesIsBounded(t *testing.T) {
+	f := policyFleet(t)
+	const workloads = 200
+	for n := range workloads {
+		addManifest(t, f.Clusters[0], fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: many-%03d, namespace: shop}, spec: {template: {metadata: {labels: {app: many-%03[1]d}}}}}`, n))
+	}
+	open := func(query url.Values) *policiesPage {
+		data, _, err := policies().data(t.Context(), f, address{query: query})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := data.(*policiesPage)
+		if !ok {
+			t.Fatalf("the page's data is %T", data)
+		}
+		return p
+	}
+	p := open(url.Values{"q": {"PeerAuthentication istio-system/mesh"}})
+	if len(p.Policies) != 1 {
+		t.Fatalf("%d policies match, want 1", len(p.Policies))
+	}
+	if a := p.Policies[0]; len(a.To) != shownTo || a.Total != workloads+2 {
+		t.Errorf("it is for %d, of %d; want the first %d of %d", len(a.To), a.Total, shownTo, workloads+2)
+	}
+	html := regionsOf(t, policies(), p)
+	if got := strings.Count(html, `class="way`); got > 2*shownTo {
+		t.Errorf("the page names %d workloads and hosts, want about %d", got, shownTo)
+	}
+	for _, want := range []string{"202 in all", "and 182 more"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page does not say %q:\n%s", want, html)
+		}
+	}
+	// What is not shown is found all the same.
+	if p := open(url.Values{"q": {"istio-system/mesh many-199"}}); len(p.Policies) != 1 {
+		t.Errorf("%d policies are found by a workload that the page does not name, want 1", len(p.Policies))
 	}
 }
 
