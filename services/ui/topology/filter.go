@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,29 +16,30 @@ func (b *builder) filter(f Filter) {
 		before[p.to] = append(before[p.to], p.from)
 		after[p.from] = append(after[p.from], p.to)
 	}
-	kept := map[string]*Node{}
+	var from []string
 	for id, n := range b.nodes {
 		if f.matches(n) {
-			b.reach(kept, id, before)
-			b.reach(kept, id, after)
+			from = append(from, id)
 		}
 	}
+	kept := b.reach(from, before)
+	maps.Copy(kept, b.reach(from, after))
 	b.nodes = kept
 }
 
-// reach adds what can be come to from a node, one way.
-func (b *builder) reach(kept map[string]*Node, from string, ways map[string][]string) {
-	seen := map[string]bool{}
-	todo := []string{from}
+// reach returns what can be come to from some nodes, one way, and these.
+func (b *builder) reach(from []string, ways map[string][]string) map[string]*Node {
+	reached := map[string]*Node{}
+	todo := slices.Clone(from)
 	for len(todo) > 0 {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if n := b.nodes[id]; n != nil && !seen[id] {
-			seen[id] = true
-			kept[id] = n
+		if n := b.nodes[id]; n != nil && reached[id] == nil {
+			reached[id] = n
 			todo = append(todo, ways[id]...)
 		}
 	}
+	return reached
 }
 
 // matches reports whether a node itself is asked for. By host a gateway is not: it

@@ -408,6 +408,20 @@ func BenchmarkTopologyOf1000Routes(b *testing.B) {
 			}
 		})
 	}
+	// All routes of a cluster lead through one GlobalService to the Services of all teams.
+	for i := range 500 {
+		f.add(b, "mgmt", strings.Replace(fmt.Sprintf(route, fmt.Sprintf("g%04d", i), "all"), "name: all, port: 80", "group: meshweir.io, kind: GlobalService, name: all, port: 80", 1))
+		f.add(b, "east", strings.ReplaceAll(fmt.Sprintf(service, fmt.Sprintf("g%04d", i)), "labels: {app: "+fmt.Sprintf("g%04d", i), "labels: {app: cart"))
+	}
+	b.Run("cluster, all ways through one", func(b *testing.B) {
+		ix := f.index()
+		if g := topology.Build(ix, topology.Filter{Cluster: "mgmt"}); g.Objects < 1000 {
+			b.Fatalf("%d objects, want 500 routes and as many Services", g.Objects)
+		}
+		for b.Loop() {
+			topology.Build(ix, topology.Filter{Cluster: "mgmt"}).Layout()
+		}
+	})
 	b.Run("index", func(b *testing.B) {
 		for b.Loop() {
 			f.index()
