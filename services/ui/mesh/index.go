@@ -149,15 +149,41 @@ func newCluster(from Cluster) *cluster {
 	return c
 }
 
+// Alike reports whether [New] makes the same of two states of a row; nil is that of a row that is not there.
+func Alike(key resource.Key, a, b *view.Row) bool {
+	read := func(r *view.Row) bool {
+		switch {
+		case r == nil:
+			return false
+		case key.Group == "" && key.Kind == "Pod":
+			return !r.Finished()
+		case key.Group == "" && key.Kind == "Namespace", key.Group == resource.InternalGroup && key.Kind == internalv1.KindUnreadKind:
+			return true
+		default:
+			return r.Wiring != nil
+		}
+	}
+	switch {
+	case !read(a) || !read(b):
+		return read(a) == read(b)
+	case key.Group == "" && (key.Kind == "Pod" || key.Kind == "Namespace"):
+		return maps.Equal(a.Labels, b.Labels)
+	default: // pages show all that there is of an object
+		return key.Group == resource.InternalGroup && key.Kind == internalv1.KindUnreadKind
+	}
+}
+
 // addBarePods adds the Pods that no workload makes, those with equal labels once.
 func (c *cluster) addBarePods(bare []*Pods) {
 	slices.SortFunc(bare, func(a, b *Pods) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	workloads, seen := maps.Clone(c.pods), map[string]bool{}
 	for _, p := range bare {
-		made := slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return includes(p.Labels, o.Labels) })
 		alike := p.Namespace + "\n" + fmt.Sprint(p.Labels) // maps are printed sorted by key
-		if !made && !seen[alike] {
-			seen[alike] = true
+		if seen[alike] {
+			continue
+		}
+		seen[alike] = true
+		if !slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return includes(p.Labels, o.Labels) }) {
 			c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
 		}
 	}

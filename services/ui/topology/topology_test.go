@@ -3,6 +3,7 @@ package topology_test
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -398,8 +399,26 @@ func TestManyClustersAreCutAndCounted(t *testing.T) {
 	}
 }
 
+// addPods gives each Service of a fleet a Deployment with ten Pods.
+func (f *fleet) addPods() {
+	for _, rows := range f.rows {
+		for _, k := range slices.Collect(maps.Keys(rows)) {
+			if k.Kind != "Service" {
+				continue
+			}
+			labels := map[string]string{"app": k.Name}
+			rows[resource.Key{Group: "apps", Kind: "Deployment", Namespace: k.Namespace, Name: k.Name}] = &view.Row{Wiring: &view.Wiring{Pods: labels}}
+			for i := range 10 {
+				pod := resource.Key{Kind: "Pod", Namespace: k.Namespace, Name: fmt.Sprint(k.Name, "-", i)}
+				rows[pod] = &view.Row{Detail: "Running", Labels: map[string]string{"app": k.Name, "pod-template-hash": "5d8f9c7b6d"}}
+			}
+		}
+	}
+}
+
 func BenchmarkTopologyOf1000Routes(b *testing.B) {
 	f := bigFleet(b, 1000)
+	f.addPods()
 	for name, filter := range map[string]topology.Filter{"all": {}, "namespace": {Namespace: "team-03"}} {
 		b.Run(name, func(b *testing.B) {
 			ix := f.index()

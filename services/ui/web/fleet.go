@@ -38,10 +38,10 @@ type wiring struct {
 	index    *mesh.Index
 }
 
-// isOf reports whether the wiring is that of clusters, too: the same rows, seen or not as they were.
+// isOf reports whether the wiring is that of clusters, too: nothing that it is made from changed, seen or not as they were.
 func (w *wiring) isOf(clusters []*Cluster) bool {
 	return w != nil && slices.EqualFunc(w.clusters, clusters, func(a, b *Cluster) bool {
-		return a.Name == b.Name && a.seen() == b.seen() && len(a.Items) == len(b.Items) && (len(a.Items) == 0 || &a.Items[0] == &b.Items[0])
+		return a.Name == b.Name && a.seen() == b.seen() && a.wired == b.wired
 	})
 }
 
@@ -106,6 +106,8 @@ type Cluster struct {
 	Beat Beat `json:"heartbeat"`
 	// Items are sorted by kind, namespace and name.
 	Items []*Item `json:"-"`
+	// wired is the same number as long as what a wiring is made from is the same.
+	wired int
 }
 
 // Beat is what the heartbeats of an agent say.

@@ -2,9 +2,12 @@ package web
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/services/ui/mesh"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -24,11 +27,99 @@ func TestWhatIsNoRowKeepsTheWiring(t *testing.T) {
 	if now() != before {
 		t.Error("a history made the wiring of the fleet anew")
 	}
-	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "new.example"})
+	s.set(cart, view.Row{Place: view.PlaceLive, Detail: "new.example", Wiring: &view.Wiring{}})
 	s.eventually("/resources", "new.example")
 	if now() == before {
-		t.Error("a row did not")
+		t.Error("a route did not")
 	}
+	const pod = "Pod/shop/cart-1"
+	s.set(pod, view.Row{Place: view.PlaceLive, Detail: "Running", Labels: map[string]string{"app": "cart"}})
+	s.eventually("/resources", "Running")
+	earlier, _ := m.fleet()
+	before = now()
+	s.set(pod, view.Row{Place: view.PlaceLive, Detail: "Running, 1 restart", Labels: map[string]string{"app": "cart"}})
+	s.eventually("/resources", "1 restart")
+	if now() != before {
+		t.Error("a restart of a Pod made the wiring of the fleet anew")
+	}
+	f, _ := m.fleet()
+	at := func(items []*Item) int {
+		return slices.IndexFunc(items, func(it *Item) bool { return it.Ref.Key == pod })
+	}
+	if is, was := f.Clusters[0].Items, earlier.Clusters[0].Items; at(is) != at(was) || is[at(is)].Detail != "Running, 1 restart" || was[at(was)].Detail != "Running" {
+		t.Error("the restart is not shown, or changed a fleet that was made before")
+	}
+	s.set(pod, view.Row{Place: view.PlaceLive, Detail: "Running, 1 restart", Labels: map[string]string{"app": "pay"}})
+	s.eventually("/resources?q=app%3Dpay", "cart-1")
+	if now() == before {
+		t.Error("another label of a Pod did not make the wiring anew")
+	}
+}
+
+// BenchmarkAPodRestarts shows a fleet of 10,000 Pods anew after the count of restarts of one of them changed, with a page open that reads how
+// its objects fit together. The floor makes the item and nothing of the fleet.
+func BenchmarkAPodRestarts(b *testing.B) {
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), pipelinetest.Embedded(b), keyspace.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := newMirror(slog.New(slog.DiscardHandler), store)
+	if err != nil {
+		b.Fatal(err)
+	}
+	name, err := view.ResourcesName("east")
+	if err != nil {
+		b.Fatal(err)
+	}
+	written := keyspace.Meta{Position: keyspace.Position{Epoch: keyspace.Epoch{Millis: 1, Nonce: "a"}, Revision: 1}, Complete: true}
+	change := func(rows map[string]*view.Row) {
+		e := keyspace.Event[view.Record]{Name: name, Meta: written}
+		for key, row := range rows {
+			e.Changes = append(e.Changes, keyspace.Change[view.Record]{Key: key, HasNew: true, New: view.Record{Row: row}})
+		}
+		m.changed(e)
+	}
+	pod := func(i, restarts int) (string, *view.Row) {
+		app := fmt.Sprintf("app-%04d", i/10)
+		return fmt.Sprintf("Pod/ns-%02d/%s-%d", i/10%50, app, i%10), &view.Row{
+			Place: view.PlaceLive, Detail: fmt.Sprintf("Running, %d restarts", restarts), Labels: map[string]string{"app": app, "pod-template-hash": "5d8f9c7b6d"},
+		}
+	}
+	rows := map[string]*view.Row{}
+	for i := range 10_000 {
+		key, row := pod(i, 0)
+		rows[key] = row
+		if i%10 == 0 {
+			labels := map[string]string{"app": row.Labels["app"]}
+			rows[fmt.Sprintf("Deployment.apps/ns-%02d/%s", i/10%50, labels["app"])] = &view.Row{Wiring: &view.Wiring{Pods: labels}}
+			rows[fmt.Sprintf("Service/ns-%02d/%s", i/10%50, labels["app"])] = &view.Row{Wiring: &view.Wiring{Selector: labels}}
+		}
+	}
+	change(rows)
+	m.changed(keyspace.Event[view.Record]{Name: view.ClustersName, Meta: written, Changes: []keyspace.Change[view.Record]{
+		{Key: "east", HasNew: true, New: view.Record{Cluster: &view.Cluster{Known: true}}},
+	}})
+	n := 0
+	b.Run("floor: one item", func(b *testing.B) {
+		began := cpu(b)
+		for b.Loop() {
+			key, row := pod(n%10_000, n)
+			n++
+			newItem("east", key, *row)
+		}
+		reportCPU(b, began)
+	})
+	b.Run("fleet and wiring", func(b *testing.B) {
+		began := cpu(b)
+		for b.Loop() {
+			key, row := pod(n%10_000, n)
+			n++
+			change(map[string]*view.Row{key: row})
+			f, _ := m.fleet()
+			f.wiring()
+		}
+		reportCPU(b, began)
+	})
 }
 
 func TestFinishedPodsAreNoWorkloadsAndAlikeOnesAreOne(t *testing.T) {

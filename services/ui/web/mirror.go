@@ -28,8 +28,7 @@ type mirror struct {
 
 	mu       sync.Mutex // guards what follows
 	clusters map[string]view.Cluster
-	items    map[string]map[string]*Item
-	sorted   map[string][]*Item // of items; a cluster whose items changed has none
+	rows     map[string]*rows
 	beats    map[string]Beat
 	insights map[keyspace.Name]map[string]*Insight
 	// histories are of clusters; the map of a cluster is replaced, and not changed, since fleets have it.
@@ -41,16 +40,17 @@ type mirror struct {
 	partial map[keyspace.Name]bool
 	// looked says that the insights of the fleet were seen complete.
 	looked bool
-	// wired is that of the last fleet; the next one has it, too, unless rows changed.
+	// wired is that of the last fleet; the next one has it, too, unless what it is made from changed, of which rewired counts how often.
 	wired   *wiring
+	rewired int
 	current *Fleet        // nil when something changed since
 	moved   chan struct{} // closed, and replaced, when something changes
 }
 
 func newMirror(log *slog.Logger, store *keyspace.Store) (*mirror, error) {
 	m := &mirror{
-		log: log, store: store, clusters: map[string]view.Cluster{}, items: map[string]map[string]*Item{},
-		sorted: map[string][]*Item{}, beats: map[string]Beat{}, partial: map[keyspace.Name]bool{}, moved: make(chan struct{}),
+		log: log, store: store, clusters: map[string]view.Cluster{}, rows: map[string]*rows{},
+		beats: map[string]Beat{}, partial: map[keyspace.Name]bool{}, moved: make(chan struct{}),
 		insights: map[keyspace.Name]map[string]*Insight{}, synced: make(chan struct{}),
 		histories: map[string]map[string]view.History{},
 	}
@@ -81,10 +81,11 @@ func (m *mirror) fleet() (*Fleet, <-chan struct{}) {
 func (m *mirror) build() *Fleet {
 	f := &Fleet{Notice: m.notice, Histories: maps.Clone(m.histories)}
 	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
-		if m.sorted[name] == nil {
-			m.sorted[name] = slices.SortedFunc(maps.Values(m.items[name]), func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
+		c := &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name]}
+		if r := m.rows[name]; r != nil {
+			c.Items, c.wired = r.list(), r.wired
 		}
-		f.Clusters = append(f.Clusters, &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name], Items: m.sorted[name]})
+		f.Clusters = append(f.Clusters, c)
 	}
 	for _, some := range m.insights {
 		f.Insights = slices.AppendSeq(f.Insights, maps.Values(some))
@@ -152,8 +153,7 @@ func (m *mirror) forget(cluster string) {
 	}
 	m.replica.View(func(v keyspace.View[view.Record]) {
 		if rows, err := view.ResourcesName(cluster); err == nil && !v.Meta(rows).Exists() {
-			delete(m.items, cluster)
-			delete(m.sorted, cluster)
+			delete(m.rows, cluster)
 		}
 		if past, err := view.HistoryName(cluster); err == nil && !v.Meta(past).Exists() {
 			delete(m.histories, cluster)
@@ -165,31 +165,6 @@ func (m *mirror) forget(cluster string) {
 func (m *mirror) dropped(cluster string, meta keyspace.Meta) bool {
 	_, shown := m.clusters[cluster]
 	return !shown && !meta.Exists()
-}
-
-func (m *mirror) changeRows(cluster string, e keyspace.Event[view.Record], whole map[string]view.Record) {
-	if m.dropped(cluster, e.Meta) {
-		delete(m.items, cluster)
-		delete(m.sorted, cluster)
-		return
-	}
-	items := m.items[cluster]
-	if items == nil {
-		items = map[string]*Item{}
-		m.items[cluster] = items
-	}
-	for _, c := range e.Changes {
-		switch {
-		case c.HasNew && c.New.Row != nil:
-			items[c.Key] = newItem(cluster, c.Key, *c.New.Row)
-		case e.Meta.Complete:
-			delete(items, c.Key)
-		}
-	}
-	if whole != nil {
-		maps.DeleteFunc(items, func(key string, _ *Item) bool { _, ok := whole[key]; return !ok })
-	}
-	delete(m.sorted, cluster)
 }
 
 // foundChanged takes insights. Those of a keyspace that vanished stay as they were: it is written again, or says that they

@@ -132,13 +132,13 @@ func TestTheNextClusterOfANameHasNoPast(t *testing.T) {
 	m := s.server.mirror
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		m.mu.Lock()
-		rows, past := len(m.items["east"]), len(m.histories["east"])
+		rows, past := m.rows["east"], len(m.histories["east"])
 		m.mu.Unlock()
-		if rows+past == 0 {
+		if rows == nil && past == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d rows and %d histories are left of a cluster that was dropped", rows, past)
+			t.Fatalf("rows (%v) and %d histories are left of a cluster that was dropped", rows, past)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
