@@ -8,6 +8,14 @@ import (
 // ExportToAnnotation says on a Service, separated by commas, what spec.exportTo says on others.
 const ExportToAnnotation = "networking.istio.io/exportTo"
 
+// AnnotatedExportTo returns the exportTo of a Service with annotations; nil for one that says nothing.
+func AnnotatedExportTo(annotations map[string]string) []string {
+	if annotations[ExportToAnnotation] == "" {
+		return nil
+	}
+	return strings.Split(annotations[ExportToAnnotation], ",")
+}
+
 // Audience is a set of namespaces.
 type Audience struct {
 	// All says that it is every namespace.
@@ -63,4 +71,19 @@ func (a Audience) String() string {
 	default:
 		return "namespace " + strings.Join(a.Names, ", ")
 	}
+}
+
+// Clients are the namespaces of the proxies that a VirtualService of a namespace is for: those of sidecars that see it, or those of the
+// Gateways that it names and of their proxies. It sees to sidecars where it names them, or no Gateway.
+func Clients(gateways []string, exported Audience, namespace string, proxies func(namespace, gateway string) []string) Audience {
+	if len(gateways) == 0 || slices.Contains(gateways, Mesh) {
+		exported.Sidecars = true
+		return exported
+	}
+	var a Audience
+	for _, written := range gateways {
+		in, name, _ := Gateway(written, namespace)
+		a.Names = append(append(a.Names, in), proxies(in, name)...)
+	}
+	return a
 }

@@ -27,24 +27,20 @@ func defaultsOf(r *fleet.Reader, cluster string) defaults {
 	}
 }
 
-// clients are the namespaces of the proxies that a VirtualService is for.
+// clients are who a VirtualService is for.
 func clients(r *fleet.Reader, ref fleet.Ref, v *fleet.VirtualService, d defaults) istio.Audience {
 	to := istio.Exported(v.Spec.ExportTo, d.virtualServices, ref.Key.Namespace)
-	if len(v.Spec.Gateways) == 0 || slices.Contains(v.Spec.Gateways, istio.Mesh) {
-		to.Sidecars = true
-		return to
-	}
-	var a istio.Audience
-	for _, written := range v.Spec.Gateways {
-		namespace, name, _ := istio.Gateway(written, ref.Key.Namespace)
-		a.Names = append(a.Names, namespace)
-		if g := fleet.Get[fleet.Gateway](r, ref.Ref(fleet.IstioGateways, namespace, name)); g != nil {
-			for _, proxy := range proxies(r, ref.Cluster, g.Spec.Selector) {
-				a.Names = append(a.Names, proxy.Key.Namespace)
-			}
+	return istio.Clients(v.Spec.Gateways, to, ref.Key.Namespace, func(namespace, gateway string) []string {
+		g := fleet.Get[fleet.Gateway](r, ref.Ref(fleet.IstioGateways, namespace, gateway))
+		if g == nil {
+			return nil
 		}
-	}
-	return a
+		var namespaces []string
+		for _, proxy := range proxies(r, ref.Cluster, g.Spec.Selector) {
+			namespaces = append(namespaces, proxy.Key.Namespace)
+		}
+		return namespaces
+	})
 }
 
 // proxies are the workloads of a cluster that a Gateway's selector selects; none for an empty selector.

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/meshweir/meshweir/schemas/insight"
 	"github.com/meshweir/meshweir/schemas/istio"
@@ -166,94 +165,81 @@ func serviceName(namespace, name string) string { return "Service " + namespace 
 
 // judge returns a finding, or why it cannot be made or denied, or neither: the destination exists.
 func (d *destination) judge(r *fleet.Reader, subject fleet.Ref) (finding *Finding, doubt string) {
-	var hidden, elsewhere []fleet.Ref
-	if d.global != "" {
-		if len(r.Find(fleet.ByFleetName, "", d.global)) > 0 {
-			return nil, ""
-		}
-	} else {
-		var exists bool
-		if hidden, exists = d.here(r, subject.Cluster); exists {
-			return nil, ""
-		}
-		for _, ref := range r.Find(fleet.ByFleetHost, "", d.host) {
-			switch {
-			case ref.Key.Kind == "ServiceEntry" && ref.Cluster != subject.Cluster:
-				elsewhere = append(elsewhere, ref)
-			case ref.Key.Kind == "GlobalService", ref.Key.Kind == "Service" && ref.Cluster != subject.Cluster:
-				return nil, ""
-			}
-		}
-	}
-	kind := fleet.GlobalServices
-	if d.isService() {
-		kind = fleet.Services
-	}
+	hosts := hosts{r, subject.Cluster}
+	var found istio.Resolution[fleet.Ref]
 	if d.global == "" {
-		if why := r.Unknown(subject.Cluster, fleet.Services, fleet.ServiceEntries); why != "" {
-			return nil, why
+		found = istio.Resolve(hosts, subject.Cluster, d.host, d.clients)
+	} else if len(r.Find(fleet.ByFleetName, "", d.global)) == 0 {
+		found.Verdict = istio.Nowhere
+		if found.Why = hosts.Unknown("", istio.GlobalService); found.Why != "" {
+			found.Verdict = istio.Unknown
 		}
 	}
-	looked := r.Expected()
-	for _, cluster := range looked {
-		if why := r.Unknown(cluster, kind); why != "" {
-			return nil, why
-		}
+	if found.Verdict == istio.Exists || found.Verdict == istio.Unknown {
+		return nil, found.Why
 	}
 	f := &Finding{Target: subject, Detail: d.detail()}
 	for _, at := range d.fields {
 		f.Evidence = append(f.Evidence, insight.Evidence{Says: "the route leads there", Source: subject.Insight(), Field: at.path, Value: at.value})
 	}
-	switch {
-	case len(hidden) > 0:
-		d.sayHidden(r, f, hidden)
-	case len(elsewhere) > 0:
-		d.sayElsewhere(f, elsewhere)
+	switch found.Verdict {
+	case istio.Hidden:
+		d.sayHidden(f, found.Others)
+	case istio.Elsewhere:
+		d.sayElsewhere(f, found.Others)
+	case istio.Covered:
+		d.sayCovered(f, found.Others)
 	default:
-		if covering := d.wildcards(r, subject.Cluster); len(covering) > 0 {
-			d.sayCovered(f, covering)
-		} else {
-			d.sayNowhere(r, f, looked)
-		}
+		d.sayNowhere(r, f)
 	}
 	return f, ""
 }
 
-// here looks for the host in the cluster of the route: whether it is there to be seen, or what hides it. From a sidecar of its own namespace that
-// a route leads there, nothing hides it (pilot/pkg/model/sidecar.go).
-func (d *destination) here(r *fleet.Reader, cluster string) (hidden []fleet.Ref, exists bool) {
-	for _, ref := range r.Find(fleet.ByHost, cluster, d.host) {
-		own := istio.Audience{Names: []string{ref.Key.Namespace}}
-		if audienceOf(r, ref).Meets(d.clients) || d.clients.Sidecars && own.Meets(d.clients) {
-			return nil, true
-		}
-		hidden = append(hidden, ref)
-	}
-	return hidden, false
+// hosts are the hosts of a fleet, as they are looked for from a cluster.
+type hosts struct {
+	r       *fleet.Reader
+	cluster string
 }
 
-// wildcard is a host of a ServiceEntry.
-type wildcard struct {
-	ref  fleet.Ref
-	host string
+// Here implements istio.Fleet.
+func (h hosts) Here(host string) []istio.Claim[fleet.Ref] {
+	var claims []istio.Claim[fleet.Ref]
+	for _, ref := range h.r.Find(fleet.ByHost, h.cluster, host) {
+		c := claim(ref)
+		c.Audience = audienceOf(h.r, ref)
+		claims = append(claims, c)
+	}
+	return claims
 }
 
-// wildcards are those in the cluster of the route that cover the host, to be seen. Istio names the cluster of a route after the route's host, and makes one
-// for the wildcard alone (pilot/pkg/networking/core/route, GetDestinationCluster): so they do not make it exist.
-func (d *destination) wildcards(r *fleet.Reader, cluster string) []wildcard {
-	var found []wildcard
-	for rest := strings.TrimPrefix(d.host, "*."); ; {
-		_, parent, ok := strings.Cut(rest, ".")
-		if !ok {
-			return found
-		}
-		for _, ref := range r.Find(fleet.ByHost, cluster, "*."+parent) {
-			if audienceOf(r, ref).Meets(d.clients) {
-				found = append(found, wildcard{ref, "*." + parent})
-			}
-		}
-		rest = parent
+// Everywhere implements istio.Fleet.
+func (h hosts) Everywhere(host string) []istio.Claim[fleet.Ref] {
+	var claims []istio.Claim[fleet.Ref]
+	for _, ref := range h.r.Find(fleet.ByFleetHost, "", host) {
+		claims = append(claims, claim(ref))
 	}
+	return claims
+}
+
+func claim(ref fleet.Ref) istio.Claim[fleet.Ref] {
+	return istio.Claim[fleet.Ref]{Object: ref, Kind: istio.Kind(fleet.KindOf(ref.Key)), Cluster: ref.Cluster, Namespace: ref.Key.Namespace}
+}
+
+// Unknown implements istio.Fleet.
+func (h hosts) Unknown(cluster string, kinds ...istio.Kind) string {
+	inputs := make([]fleet.Input, len(kinds))
+	for i, kind := range kinds {
+		inputs[i] = fleet.Input(kind)
+	}
+	if cluster != "" {
+		return h.r.Unknown(cluster, inputs...)
+	}
+	for _, expected := range h.r.Expected() {
+		if why := h.r.Unknown(expected, inputs...); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 // audienceOf says where a Service or ServiceEntry is visible.
@@ -261,8 +247,8 @@ func audienceOf(r *fleet.Reader, ref fleet.Ref) istio.Audience {
 	var exportTo []string
 	if s := fleet.Get[fleet.ServiceEntry](r, ref); s != nil {
 		exportTo = s.Spec.ExportTo
-	} else if s := fleet.Get[fleet.Plain](r, ref); s != nil && s.Annotations[istio.ExportToAnnotation] != "" {
-		exportTo = strings.Split(s.Annotations[istio.ExportToAnnotation], ",")
+	} else if s := fleet.Get[fleet.Plain](r, ref); s != nil {
+		exportTo = istio.AnnotatedExportTo(s.Annotations)
 	}
 	return istio.Exported(exportTo, defaultsOf(r, ref.Cluster).services, ref.Key.Namespace)
 }

@@ -13,58 +13,64 @@ import (
 
 // What CFG0101 says of what it finds.
 
-func (d *destination) sayHidden(r *fleet.Reader, f *Finding, hidden []fleet.Ref) {
+func (d *destination) sayHidden(f *Finding, hidden []istio.Claim[fleet.Ref]) {
 	f.Summary = fmt.Sprintf("%s leads to %s, which its clients do not see: it is exported to other namespaces only", f.Target.Text(), d.name)
-	for _, ref := range hidden {
+	for _, c := range hidden {
 		path := "spec.exportTo"
-		if ref.Key.Kind == "Service" {
+		if c.Kind == istio.Service {
 			path = "metadata.annotations[" + istio.ExportToAnnotation + "]"
 		}
 		f.Evidence = append(f.Evidence, insight.Evidence{
-			Says: fmt.Sprintf("%s has the host, for %s", ref.Text(), audienceOf(r, ref)), Source: ref.Insight(), Field: path,
+			Says: fmt.Sprintf("%s has the host, for %s", c.Object.Text(), c.Audience), Source: c.Object.Insight(), Field: path,
 		})
+		f.Also = append(f.Also, c.Object)
 	}
 	f.Evidence = append(f.Evidence, insight.Evidence{Says: "the proxies that use the route are those of " + d.clients.String(), Source: f.Target.Insight()})
-	f.Also = hidden
+	first := hidden[0].Object
 	f.Remedy = []insight.Step{
-		{Do: "Export " + hidden[0].Text() + " to the namespaces of the route's proxies.", Commands: []string{edit(hidden[0])}},
+		{Do: "Export " + first.Text() + " to the namespaces of the route's proxies.", Commands: []string{edit(first)}},
 		{Do: "Or lead the route elsewhere.", Commands: []string{edit(f.Target)}},
 	}
 }
 
-func (d *destination) sayElsewhere(f *Finding, elsewhere []fleet.Ref) {
+func (d *destination) sayElsewhere(f *Finding, elsewhere []istio.Claim[fleet.Ref]) {
 	f.Severity = insight.Warning
 	f.Summary = fmt.Sprintf("%s leads to %s, which only ServiceEntries of other clusters have", f.Target.Text(), d.name)
-	for _, ref := range elsewhere {
-		f.Evidence = append(f.Evidence, insight.Evidence{Says: ref.Text() + " has the host, for its own cluster alone", Source: ref.Insight(), Field: "spec.hosts", Value: d.host})
+	for _, c := range elsewhere {
+		f.Also = append(f.Also, c.Object)
+		f.Evidence = append(f.Evidence, insight.Evidence{
+			Says: c.Object.Text() + " has the host, for its own cluster alone", Source: c.Object.Insight(), Field: "spec.hosts", Value: d.host,
+		})
 	}
-	f.Also = elsewhere
+	first := elsewhere[0].Object
 	f.Remedy = []insight.Step{
 		{
-			Do:       fmt.Sprintf("Make the ServiceEntry in %s too: look at that of %s.", f.Target.Cluster, elsewhere[0].Cluster),
-			Commands: []string{kubectl(elsewhere[0], "get "+plural(elsewhere[0])+" "+elsewhere[0].Key.Name) + " -o yaml"},
+			Do:       fmt.Sprintf("Make the ServiceEntry in %s too: look at that of %s.", f.Target.Cluster, first.Cluster),
+			Commands: []string{kubectl(first, "get "+plural(first)+" "+first.Key.Name) + " -o yaml"},
 		},
 		{Do: "Or make a GlobalService with this host, which every cluster gets that calls it."},
 	}
 }
 
-func (d *destination) sayCovered(f *Finding, covering []wildcard) {
+func (d *destination) sayCovered(f *Finding, covering []istio.Claim[fleet.Ref]) {
 	first := covering[0]
 	f.Summary = fmt.Sprintf("%s leads to %s, which only the wildcard %s of %s covers: Istio has no cluster for a host below a wildcard",
-		f.Target.Text(), d.name, first.host, first.ref.Text())
-	for _, w := range covering {
-		f.Also = append(f.Also, w.ref)
-		f.Evidence = append(f.Evidence, insight.Evidence{Says: w.ref.Text() + " covers the host, without naming it", Source: w.ref.Insight(), Field: "spec.hosts", Value: w.host})
+		f.Target.Text(), d.name, first.Host, first.Object.Text())
+	for _, c := range covering {
+		f.Also = append(f.Also, c.Object)
+		f.Evidence = append(f.Evidence, insight.Evidence{
+			Says: c.Object.Text() + " covers the host, without naming it", Source: c.Object.Insight(), Field: "spec.hosts", Value: c.Host,
+		})
 	}
 	slices.SortFunc(f.Also, fleet.Ref.Compare)
 	f.Also = slices.Compact(f.Also)
 	f.Remedy = []insight.Step{
-		{Do: "Name the host itself in a ServiceEntry, beside the wildcard.", Commands: []string{edit(first.ref)}},
+		{Do: "Name the host itself in a ServiceEntry, beside the wildcard.", Commands: []string{edit(first.Object)}},
 		{Do: "Or lead the route elsewhere.", Commands: []string{edit(f.Target)}},
 	}
 }
 
-func (d *destination) sayNowhere(r *fleet.Reader, f *Finding, looked []string) {
+func (d *destination) sayNowhere(r *fleet.Reader, f *Finding) {
 	f.Summary = fmt.Sprintf("%s leads to %s, which no cluster of the fleet has", f.Target.Text(), d.name)
 	says, instead := "no Service and no GlobalService of these clusters, and no ServiceEntry of "+f.Target.Cluster+", has this host", d.host
 	switch {
@@ -74,7 +80,7 @@ func (d *destination) sayNowhere(r *fleet.Reader, f *Finding, looked []string) {
 		says = "no Service of these clusters, and no ServiceEntry of " + f.Target.Cluster + ", has this host"
 	}
 	f.Evidence = append(f.Evidence, insight.Evidence{
-		Says: says + ": " + instead, Source: insight.Ref{Cluster: f.Target.Cluster}, Value: strings.Join(looked, ", "),
+		Says: says + ": " + instead, Source: insight.Ref{Cluster: f.Target.Cluster}, Value: strings.Join(r.Expected(), ", "),
 	})
 	if full, ref, ok := d.meant(r); ok {
 		f.Evidence = append(f.Evidence, insight.Evidence{

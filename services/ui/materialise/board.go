@@ -16,12 +16,13 @@ type board struct {
 	log   *slog.Logger
 	store *keyspace.Store
 
-	mu sync.Mutex // guards dirty, lineage and out, which followed changes touch
+	mu sync.Mutex // guards dirty, lineage, out and member, which followed changes touch
 	// dirty holds the keys whose rows may differ, by cluster; a cluster with none has a record that may.
 	dirty   map[string]map[string]struct{}
 	lineage view.Lineage
-	// out holds the clusters that are no part of the fleet any more, whatever is left of them.
-	out map[string]bool
+	// out holds the clusters that are no part of the fleet any more, whatever is left of them; member those that were registered,
+	// whether or not anything of them was seen.
+	out, member map[string]bool
 
 	// The rest is touched by one pass at a time.
 	clusters map[string]*cluster
@@ -59,7 +60,7 @@ type owed struct {
 
 func newBoard(log *slog.Logger, store *keyspace.Store) *board {
 	return &board{
-		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, out: map[string]bool{},
+		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, out: map[string]bool{}, member: map[string]bool{},
 		clusters: map[string]*cluster{}, list: &target{name: view.ClustersName, derived: store.Derived(view.ClustersName)},
 	}
 }
@@ -70,7 +71,7 @@ func (b *board) mark(e keyspace.Event[view.Fact]) {
 	defer b.mu.Unlock()
 	if e.Name == view.RegistryName {
 		for _, c := range e.Changes {
-			b.out[c.Key] = c.New.Deregistered
+			b.out[c.Key], b.member[c.Key] = c.New.Deregistered, c.HasNew && !c.New.Deregistered
 			b.dirtyKeys(c.Key)
 		}
 		return
@@ -142,7 +143,7 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	dirty := b.dirty
 	b.dirty = map[string]map[string]struct{}{}
 	for name := range dirty {
-		if !b.out[name] && view.SourcesOf(v, name).Exist() { // an annotation may name a cluster that nobody has seen
+		if !b.out[name] && (b.member[name] || view.SourcesOf(v, name).Exist()) { // an annotation may name a cluster that nobody has seen
 			b.cluster(name)
 		}
 	}

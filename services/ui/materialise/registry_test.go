@@ -132,3 +132,24 @@ func TestWhatWasDroppedOfADeregisteredClusterIsNotWrittenAnew(t *testing.T) {
 		}
 	}
 }
+
+func TestARegisteredClusterIsListedAsNotKnownUntilItIsSeen(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	w.materialiser()
+	w.flush()
+	w.converged()
+	listed := func(want bool) {
+		t.Helper()
+		w.eventually(func() string {
+			record, is := w.stored()[view.ClustersName]["north"]
+			if is != want || is && record.Cluster.Known {
+				return fmt.Sprintf("north is listed: %t, as %+v; want it there: %t, and not known", is, record.Cluster, want)
+			}
+			return ""
+		})
+	}
+	w.member("north", internalv1.Registered)
+	listed(true)
+	w.member("north", internalv1.Deregistered)
+	listed(false)
+}

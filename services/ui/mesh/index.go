@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/istio"
@@ -19,7 +20,9 @@ type Cluster struct {
 	Name string
 	// Seen says that the cluster's state is known and its agent connected.
 	Seen bool
-	Rows iter.Seq2[resource.Key, *view.Row]
+	// Known says that its state is known, as it was at least lately: what it does not have is not there.
+	Known bool
+	Rows  iter.Seq2[resource.Key, *view.Row]
 }
 
 // Index is a fleet's wiring at one moment. It does not change.
@@ -34,13 +37,16 @@ type Index struct {
 }
 
 type cluster struct {
-	name string
-	seen bool
+	name  string
+	seen  bool
+	known bool
 	// configs are the mesh configurations, and root is Istio's root namespace.
 	configs []istio.MeshConfig
 	root    string
-	objects []*Object
-	byKey   map[string]*Object
+	// exportServices and exportRoutes are to whom what does not say it is exported; nil for all.
+	exportServices, exportRoutes []string
+	objects                      []*Object
+	byKey                        map[string]*Object
 	// entries are the ServiceEntries by host.
 	entries map[string][]*Object
 	// rules are the DestinationRules by namespace.
@@ -51,6 +57,8 @@ type cluster struct {
 	labels map[string]map[string]string
 	// unread are the kinds, as "kind[.group]" in lower case, that the agent cannot read: what lacks of them is not known.
 	unread map[string]bool
+	// proxies holds the namespaces of the proxies of Istio's Gateways, by key, once they were asked for.
+	proxies sync.Map
 }
 
 // Pods are Pods of one namespace that have the same labels, as far as policies can tell.
@@ -97,7 +105,7 @@ func (ix *Index) addFleetWide(o *Object) {
 
 func newCluster(from Cluster) *cluster {
 	c := &cluster{
-		name: from.Name, seen: from.Seen, byKey: map[string]*Object{},
+		name: from.Name, seen: from.Seen, known: from.Known, byKey: map[string]*Object{},
 		entries: map[string][]*Object{}, rules: map[string][]*Object{}, pods: map[string][]*Pods{}, labels: map[string]map[string]string{}, unread: map[string]bool{},
 	}
 	var bare []*Pods
@@ -144,6 +152,8 @@ func newCluster(from Cluster) *cluster {
 		}
 	}
 	c.root = istio.RootNamespace(c.configs)
+	c.exportServices = istio.DefaultExportTo(c.configs, func(m istio.MeshConfig) []string { return m.DefaultServiceExportTo })
+	c.exportRoutes = istio.DefaultExportTo(c.configs, func(m istio.MeshConfig) []string { return m.DefaultVirtualServiceExportTo })
 	slices.SortFunc(c.objects, func(a, b *Object) int { return view.CompareKeys(a.Key, b.Key) })
 	c.addBarePods(bare)
 	return c

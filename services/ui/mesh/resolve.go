@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/ui/view"
@@ -21,6 +22,8 @@ type Lead struct {
 	Kind string
 	// Unknown says, where To is nil, why nobody can tell whether the other end is there; empty for what is not there.
 	Unknown string
+	// Missing says, where To is nil, what keeps clients from it, where there is more to say than that it is not there.
+	Missing string
 	// Sidecars says that the other end is the sidecars of all workloads, and no object.
 	Sidecars bool
 	// Backend is the backend that leads there, Rule the number of its rule, from 0.
@@ -50,12 +53,12 @@ func (ix *Index) lead(from *Object, t view.Target) Lead {
 		if all := ix.global[l.Name]; len(all) > 0 {
 			l.To = all[0]
 		} else {
-			l.Unknown = ix.unread(everywhere, key)
+			l.Unknown = ix.mayBe(everywhere, key)
 		}
 		return l
 	}
 	if l.To = ix.Object(view.Ref{Cluster: from.Ref.Cluster, Key: key.String()}); l.To == nil {
-		l.Unknown = ix.unread(from.Ref.Cluster, key)
+		l.Unknown = ix.mayBe(from.Ref.Cluster, key)
 		if !view.Wired(t.Group, t.Kind) {
 			l.Unknown = "Not a kind that is looked for: it may be there"
 		}
@@ -63,15 +66,10 @@ func (ix *Index) lead(from *Object, t view.Target) Lead {
 	return l
 }
 
-// unread says why nobody can tell that a cluster, or every one, has no object of the kinds of keys; empty where it can be told.
-func (ix *Index) unread(clusterName string, kinds ...resource.Key) string {
-	for _, c := range ix.clusters {
-		for _, of := range kinds {
-			name := strings.ToLower(strings.TrimSuffix(of.Kind+"."+of.Group, "."))
-			if (clusterName == everywhere || clusterName == c.name) && c.unread[name] {
-				return "It may be there: the agent of " + c.name + " cannot read " + of.Kind + "s"
-			}
-		}
+// mayBe says why an object may be there, in a cluster or any of them, that is not; empty where it is told that it is not.
+func (ix *Index) mayBe(clusterName string, key resource.Key) string {
+	if why := ix.unknown(clusterName, strings.TrimSuffix(key.Kind+"."+key.Group, ".")); why != "" {
+		return "It may be there: " + why
 	}
 	return ""
 }
@@ -79,6 +77,7 @@ func (ix *Index) unread(clusterName string, kinds ...resource.Key) string {
 // Backends returns where the rules of a route lead, in the order in which they are written.
 func (ix *Index) Backends(route *Object) []Lead {
 	var leads []Lead
+	clients, anybody := ix.clients(route), istio.Audience{All: true}
 	for i := range route.Wiring.Rules {
 		rule := &route.Wiring.Rules[i]
 		for j := range rule.Backends {
@@ -86,11 +85,11 @@ func (ix *Index) Backends(route *Object) []Lead {
 			var l Lead
 			switch {
 			case b.Host != "":
-				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Host)
+				l = ix.host(route, b.Host, clients)
 			case b.Group == "" && b.Kind == "Service":
-				l = ix.host(route.Ref.Cluster, route.Key.Namespace, resource.ServiceHost(cmp.Or(b.Namespace, route.Key.Namespace), b.Name))
+				l = ix.host(route, resource.ServiceHost(cmp.Or(b.Namespace, route.Key.Namespace), b.Name), anybody)
 			case b.Group == GroupNetworking && b.Kind == "Hostname":
-				l = ix.host(route.Ref.Cluster, route.Key.Namespace, b.Name)
+				l = ix.host(route, b.Name, anybody)
 			default:
 				l = ix.lead(route, b.Target)
 			}
@@ -99,68 +98,6 @@ func (ix *Index) Backends(route *Object) []Lead {
 		}
 	}
 	return leads
-}
-
-// host resolves a host that an object of a namespace names, as CFG0101 judges it: within the cluster, then as that of a
-// GlobalService or of a Service of another cluster, which answers for its namesakes in all of them.
-func (ix *Index) host(clusterName, namespace, host string) Lead {
-	l := Lead{Kind: "host", Name: host}
-	c := ix.byName[clusterName]
-	if c == nil {
-		return l
-	}
-	host = resource.FullHost(host, namespace)
-	ns, name, isService := resource.ServiceOf(host)
-	service := resource.Key{Kind: "Service", Namespace: ns, Name: name}
-	if isService {
-		l.Kind, l.Name = "Service", ns+"/"+name
-		if l.To = c.byKey[service.String()]; l.To != nil {
-			return l
-		}
-	}
-	if all := ix.hosts[host]; len(all) > 0 {
-		l.To = all[0]
-		return l
-	}
-	if l.To = c.entry(host, namespace); l.To != nil {
-		return l
-	}
-	asked := clusterName // who must be asked to say that it is nowhere
-	if isService {
-		asked = everywhere
-		for _, other := range ix.clusters {
-			if o := other.byKey[service.String()]; o != nil && (l.To == nil || other.seen) {
-				l.To = o
-				if other.seen {
-					break
-				}
-			}
-		}
-	}
-	if l.To == nil {
-		l.Unknown = cmp.Or(
-			ix.unread(asked, resource.Key{Kind: "Service"}),
-			ix.unread(clusterName, resource.Key{Kind: "Service"}, resource.Key{Group: GroupNetworking, Kind: "ServiceEntry"}),
-		)
-	}
-	return l
-}
-
-// entry returns the ServiceEntry for a host, the one with the most specific wildcard and of those the one of the namespace first.
-func (c *cluster) entry(host, namespace string) *Object {
-	entries := c.entries[host]
-	for suffix := host; len(entries) == 0; {
-		_, after, more := strings.Cut(suffix, ".")
-		if !more {
-			return nil
-		}
-		suffix = after
-		entries = c.entries["*."+suffix]
-	}
-	if i := slices.IndexFunc(entries, func(e *Object) bool { return e.Key.Namespace == namespace }); i >= 0 {
-		return entries[i]
-	}
-	return entries[0]
 }
 
 // HostOf is the host by which Istio knows an object that routes lead to.
@@ -190,7 +127,7 @@ func (ix *Index) Behind(global *Object) []*Object {
 				}
 				continue
 			}
-			for _, o := range c.services(namespace) {
+			for _, o := range c.servicesOf(namespace) {
 				if includes(o.Labels, choice.Labels) {
 					services = append(services, o)
 				}
@@ -201,8 +138,8 @@ func (ix *Index) Behind(global *Object) []*Object {
 	return slices.Compact(services)
 }
 
-// services returns the Services of a namespace that people wrote.
-func (c *cluster) services(namespace string) []*Object {
+// servicesOf returns the Services of a namespace that people wrote.
+func (c *cluster) servicesOf(namespace string) []*Object {
 	prefix := "Service/" + namespace + "/"
 	from, _ := slices.BinarySearchFunc(c.objects, resource.Key{Kind: "Service", Namespace: namespace}, func(o *Object, k resource.Key) int {
 		return cmp.Or(strings.Compare(o.Key.Kind, k.Kind), strings.Compare(o.Key.Group, k.Group), strings.Compare(o.Key.Namespace, k.Namespace))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
@@ -160,16 +161,21 @@ func (ix *Index) Called(rule *Object) []string {
 	c := ix.byName[rule.Ref.Cluster]
 	var called []string
 	for _, host := range rule.Wiring.Hosts {
+		host = resource.FullHost(host, rule.Key.Namespace)
 		if suffix, wild := strings.CutPrefix(host, "*"); wild {
 			for _, o := range c.objects {
 				if (o.Is("", "Service") || o.Is(GroupNetworking, "ServiceEntry")) && strings.HasSuffix(HostOf(o), suffix) {
-					called = append(called, o.Key.Kind+" "+o.Key.Namespace+"/"+o.Key.Name)
+					called = append(called, named(o))
 				}
 			}
 			continue
 		}
-		if to := ix.host(rule.Ref.Cluster, rule.Key.Namespace, host).To; to != nil {
-			called = append(called, to.Key.Kind+" "+to.Key.Namespace+"/"+to.Key.Name)
+		switch found := istio.Resolve(hosts{ix, c, rule.Key.Namespace}, c.name, host, istio.Audience{All: true}); found.Verdict {
+		case istio.Exists:
+			called = append(called, named(found.To.Object))
+		case istio.Hidden:
+			called = append(called, named(found.Others[0].Object))
+		default:
 		}
 	}
 	slices.Sort(called)

@@ -116,7 +116,7 @@ func backends(ix *mesh.Index, route *mesh.Object, clients []string) []Hop {
 		seen[l.String()] = true
 		hop := Hop{Title: "Backend " + l.Kind + " " + l.Name}
 		if l.To == nil {
-			hop.Says = cmp.Or(l.Unknown, "It is not there: requests that a rule sends here fail.")
+			hop.Says = cmp.Or(l.Unknown, cmp.Or(l.Missing, "It is not there")+": requests that a rule sends here fail.")
 			hops = append(hops, hop)
 			continue
 		}

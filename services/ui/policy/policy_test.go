@@ -31,8 +31,8 @@ const route = `
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: pay}, spec: {template: {metadata: {labels: {app: cart}}}}}
 `
 
-// indexOf reads manifests.
-func indexOf(t testing.TB, manifests string) *mesh.Index {
+// indexOf reads the manifests of a cluster. Of lost ones nothing is known.
+func indexOf(t testing.TB, manifests string, lost ...string) *mesh.Index {
 	t.Helper()
 	rows := map[resource.Key]*view.Row{}
 	for document := range strings.SplitSeq(manifests, "\n---\n") {
@@ -59,7 +59,12 @@ func indexOf(t testing.TB, manifests string) *mesh.Index {
 		rows[resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}] = &row
 	}
 	return mesh.New(func(yield func(mesh.Cluster) bool) {
-		yield(mesh.Cluster{Name: "east", Seen: true, Rows: maps.All(rows)})
+		for _, name := range lost {
+			if !yield(mesh.Cluster{Name: name, Rows: maps.All(map[resource.Key]*view.Row{})}) {
+				return
+			}
+		}
+		yield(mesh.Cluster{Name: "east", Seen: true, Known: true, Rows: maps.All(rows)})
 	})
 }
 
@@ -215,6 +220,36 @@ func TestAPolicyCoversWhatItSelects(t *testing.T) {
 	}
 	if want := "istio-system/mesh"; got["Telemetry"] != want {
 		t.Errorf("telemetry is by %q, want %q", got["Telemetry"], want)
+	}
+}
+
+func TestABackendIsSaidToFailOnlyWhereItIsKnownTo(t *testing.T) {
+	gone := strings.Replace(route, "metadata: {name: cart, namespace: pay}", "metadata: {name: cart, namespace: other}", 1)
+	hidden := strings.Replace(route, "metadata: {name: cart, namespace: pay}", "metadata: {name: cart, namespace: pay, annotations: {networking.istio.io/exportTo: books}}", 1)
+	hidden = strings.Replace(hidden, "gateways: [mesh, ", "gateways: [", 1)
+	for _, tt := range []struct {
+		name, manifests string
+		lost            []string
+		want            string
+	}{
+		{"gone", gone, nil, "It is not there: requests that a rule sends here fail."},
+		{"in doubt", gone, []string{"west"}, "It may be there: the cluster west is not seen at the moment"},
+		{"hidden", hidden, nil, "Service pay/cart has the host for namespace books, where no client of the route is: requests that a rule sends here fail."},
+	} {
+		ix := indexOf(t, tt.manifests, tt.lost...)
+		hops := policy.Route(ix, ix.Object(routeRef()))
+		if got := hops[len(hops)-1].Says; got != tt.want {
+			t.Errorf("%s: it says %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestADestinationRuleIsForAHostThatOthersDoNotSee(t *testing.T) {
+	hidden := strings.Replace(route, "metadata: {name: cart, namespace: pay}", "metadata: {name: cart, namespace: pay, annotations: {networking.istio.io/exportTo: '~'}}", 1)
+	for _, a := range policy.All(indexOf(t, hidden+rules([2]string{"pay/cart", "host: cart"}))) {
+		if got := strings.Join(a.To, " "); got != "Service pay/cart" {
+			t.Errorf("%s is for %q, want the Service", a.Name, got)
+		}
 	}
 }
 

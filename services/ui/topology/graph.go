@@ -240,7 +240,7 @@ func (b *builder) end(l mesh.Lead, from *mesh.Object, at Column) *Node {
 	}
 	n := &Node{
 		ID: id, Column: at, Kind: l.Kind, Title: title, Namespace: namespace, Cluster: from.Ref.Cluster,
-		Health: mesh.Missing, Says: "Named by a route, and not there",
+		Health: mesh.Missing, Says: cmp.Or(l.Missing, "Named by a route, and not there"),
 	}
 	if l.Unknown != "" {
 		n.Health, n.Says = mesh.Plain, l.Unknown

@@ -17,16 +17,16 @@ import (
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
-// fleet is a fleet in the making: clusters, their rows, and those that are not seen.
+// fleet is a fleet in the making: clusters, their rows, those that are not seen, and those whose state is not known.
 type fleet struct {
-	rows map[string]map[resource.Key]*view.Row
-	away map[string]bool
+	rows       map[string]map[resource.Key]*view.Row
+	away, lost map[string]bool
 }
 
 // newFleet reads manifests, by cluster.
 func newFleet(t testing.TB, clusters map[string]string) *fleet {
 	t.Helper()
-	f := &fleet{rows: map[string]map[resource.Key]*view.Row{}, away: map[string]bool{}}
+	f := &fleet{rows: map[string]map[resource.Key]*view.Row{}, away: map[string]bool{}, lost: map[string]bool{}}
 	for name, text := range clusters {
 		f.rows[name] = map[resource.Key]*view.Row{}
 		for document := range strings.SplitSeq(text, "---\n") {
@@ -81,7 +81,7 @@ func (f *fleet) index() *mesh.Index {
 					}
 				}
 			})
-			if !yield(mesh.Cluster{Name: name, Seen: !f.away[name], Rows: all}) {
+			if !yield(mesh.Cluster{Name: name, Seen: !f.away[name], Known: !f.lost[name], Rows: all}) {
 				return
 			}
 		}
@@ -140,12 +140,18 @@ spec:
         - {destination: {host: cart}, weight: 75}
         - {destination: {host: all.global}, weight: 25}
     - mirror: {host: api.cards.example}
+      mirrors: [{destination: {host: b.cards.example}}]
       route: [{destination: {host: cart.shop.svc.cluster.local}}]
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: cards, namespace: pay}
-spec: {hosts: ["*.cards.example"]}
+spec: {hosts: ["*.cards.example", api.cards.example]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: all, namespace: shop, labels: {app.kubernetes.io/managed-by: meshweir}}
+spec: {hosts: [all.global]}
 `,
 		"mgmt": global,
 		"west": fmt.Sprintf(service, "cart"),
@@ -185,7 +191,7 @@ func TestWaysGoFromGatewaysToServicesOfAllClusters(t *testing.T) {
 	want := []string{
 		shop + " > " + lostRoute, shop + " > " + oneRoute, hand + " > " + handRoute,
 		lostRoute + " > " + nowhere + " missing", oneRoute + " > " + eastCart,
-		handRoute + " > " + eastCart, handRoute + " > " + cards + " (mirror)", handRoute + " > " + all + " (25 %)",
+		handRoute + " > " + eastCart, handRoute + " > " + cards + " (mirror)", handRoute + " > east:?host/b.cards.example (mirror) missing", handRoute + " > " + all + " (25 %)",
 		all + " > " + eastCart, all + " > " + westCart,
 	}
 	slices.Sort(want)
@@ -203,13 +209,29 @@ func TestWaysGoFromGatewaysToServicesOfAllClusters(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotThereIsJudgedAsByTheInsights(t *testing.T) {
-	const to = `---
+// to is a VirtualService for sidecars that leads to a host.
+const to = `---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: %s, namespace: shop}
-spec: {hosts: [%[1]s.example], http: [{route: [{destination: {host: %[2]s}}]}]}
+spec: {hosts: [%[1]s.example], http: [{route: [{destination: {host: %[2]q}}]}]}
 `
+
+// ends returns, by the name of a route, the health of what it leads to and why.
+func (f *fleet) ends() (health map[string]mesh.Health, says map[string]string) {
+	g := topology.Build(f.index(), topology.Filter{})
+	health, says = map[string]mesh.Health{}, map[string]string{}
+	for _, e := range g.Edges {
+		i := slices.IndexFunc(g.Nodes, func(n *topology.Node) bool { return n.ID == e.To })
+		if g.Nodes[i].Column == topology.Services {
+			name := e.From[strings.LastIndex(e.From, "/")+1:]
+			health[name], says[name] = g.Nodes[i].Health, g.Nodes[i].Says
+		}
+	}
+	return health, says
+}
+
+func TestWhatIsNotThereIsJudgedAsByTheInsights(t *testing.T) {
 	kind := `---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -226,35 +248,113 @@ spec: {kind: Service}
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: legacy, namespace: pay}
-spec: {hosts: [legacy.old.svc.cluster.local]}
+spec: {hosts: [legacy.old.svc.cluster.local, "*.wild.example"]}
 `
 	for name, host := range map[string]string{
 		"short": "cart", "full": "cart.shop.svc.cluster.local", "half": "cart.shop.svc", "zone": "cart.shop.svc.other.zone",
 		"entry": "legacy.old.svc.cluster.local", "elsewhere": "far.shop.svc.cluster.local", "nowhere": "gone.shop.svc.cluster.local",
+		"covered": "a.wild.example", "wild": "*.wild.example", "foreign": "west.example",
 	} {
 		east += fmt.Sprintf(to, name, host)
 	}
-	f := newFleet(t, map[string]string{"east": east, "west": fmt.Sprintf(service, "far")})
-	health := func() map[string]mesh.Health {
-		g := topology.Build(f.index(), topology.Filter{})
-		of := map[string]mesh.Health{}
-		for _, e := range g.Edges {
-			i := slices.IndexFunc(g.Nodes, func(n *topology.Node) bool { return n.ID == e.To })
-			of[e.From[strings.LastIndex(e.From, "/")+1:]] = g.Nodes[i].Health
+	f := newFleet(t, map[string]string{"east": east, "west": fmt.Sprintf(service, "far") + `---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: far, namespace: pay}
+spec: {hosts: [west.example]}
+`})
+	check := func(when string, want map[string]mesh.Health) map[string]string {
+		t.Helper()
+		health, says := f.ends()
+		if diff := cmp.Diff(want, health); diff != "" {
+			t.Errorf("where routes lead %s (-want +got):\n%s", when, diff)
 		}
-		return of
+		return says
 	}
 	want := map[string]mesh.Health{
 		"short": mesh.Plain, "full": mesh.Plain, "half": mesh.Missing, "zone": mesh.Missing,
 		"entry": mesh.Plain, "elsewhere": mesh.Plain, "nowhere": mesh.Missing, "kind": mesh.Plain,
+		"covered": mesh.Missing, "wild": mesh.Plain, "foreign": mesh.Missing,
 	}
-	if diff := cmp.Diff(want, health()); diff != "" {
+	says := check("while all is known", want)
+	for name, part := range map[string]string{
+		"nowhere": "Named by a route, and not there", "covered": "the wildcard *.wild.example of ServiceEntry pay/legacy", "foreign": "ServiceEntry pay/far of west",
+	} {
+		if !strings.Contains(says[name], part) {
+			t.Errorf("of %s it is said %q, want %q", name, says[name], part)
+		}
+	}
+	f.lost["west"] = true
+	for _, name := range []string{"half", "zone", "nowhere", "covered", "foreign"} {
+		want[name] = mesh.Plain
+	}
+	if says := check("while nothing is known of west", want); !strings.Contains(says["nowhere"], "the cluster west is not seen") {
+		t.Errorf("of nowhere it is said %q, want that west is not seen", says["nowhere"])
+	}
+	f.lost["west"] = false
+	f.add(t, "west", unread)
+	for _, name := range []string{"half", "zone", "covered", "foreign"} {
+		want[name] = mesh.Missing
+	}
+	check("while west's Services cannot be read", want)
+	f.row(t, "east", "ServiceEntry.networking.istio.io/pay/legacy").Place = view.PlaceWanted
+	want["wild"] = mesh.Missing
+	check("while the cluster does not hold its ServiceEntry", want)
+}
+
+func TestOfNamesakesThatOfAClusterThatIsSeenIsLedTo(t *testing.T) {
+	f := newFleet(t, map[string]string{
+		"east": strings.TrimPrefix(fmt.Sprintf(to, "web", "far.shop.svc.cluster.local"), "---"), "north": fmt.Sprintf(service, "far"), "west": fmt.Sprintf(service, "far"),
+	})
+	f.away["north"] = true
+	if got, want := ways(topology.Build(f.index(), topology.Filter{})), "east:VirtualService.networking.istio.io/shop/web > west:Service/shop/far"; !slices.Equal(got, []string{want}) {
+		t.Errorf("ways are %q, want %q", got, want)
+	}
+}
+
+func TestWhatClientsDoNotSeeIsNotThereForThem(t *testing.T) {
+	exported := func(namespace, name, to string) string {
+		return fmt.Sprintf(`---
+apiVersion: v1
+kind: Service
+metadata: {name: %s, namespace: %s, annotations: {networking.istio.io/exportTo: %q}}
+spec: {selector: {app: shop}}
+`, name, namespace, to)
+	}
+	with := func(field, name, host string) string {
+		return strings.Replace(fmt.Sprintf(to, name, host), "spec: {", "spec: {"+field+", ", 1)
+	}
+	east := fmt.Sprintf(service, "cart") + `---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec: {selector: {istio: edge}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: edge, namespace: ingress}
+spec: {template: {metadata: {labels: {istio: edge}}}}
+` + exported("pay", "secret", ".") + exported("shop", "own", "pay") + exported("shop", "front", "ingress") +
+		with("exportTo: [.]", "hidden", "secret.pay.svc.cluster.local") + with("exportTo: [.]", "sidecar", "own") +
+		with("gateways: [./edge]", "gate", "front") + with("gateways: [./edge]", "shut", "secret.pay.svc.cluster.local") +
+		fmt.Sprintf(to, "some", "secret.pay.svc.cluster.local") + with("exportTo: [.]", "plain", "books.pay.svc.cluster.local") + "---" + strings.Replace(fmt.Sprintf(service, "books"), "namespace: shop", "namespace: pay", 1)
+	f := newFleet(t, map[string]string{"east": east})
+	health, says := f.ends()
+	want := map[string]mesh.Health{"hidden": mesh.Missing, "sidecar": mesh.Plain, "gate": mesh.Plain, "shut": mesh.Missing, "some": mesh.Plain, "plain": mesh.Plain}
+	if diff := cmp.Diff(want, health); diff != "" {
 		t.Errorf("where routes lead (-want +got):\n%s", diff)
 	}
-	f.add(t, "west", unread)
-	want["nowhere"] = mesh.Plain
-	if diff := cmp.Diff(want, health()); diff != "" {
-		t.Errorf("where routes lead while west's Services cannot be read (-want +got):\n%s", diff)
+	if part := "Service pay/secret has the host for namespace pay, where no client"; !strings.Contains(says["hidden"], part) {
+		t.Errorf("of what is hidden it is said %q, want %q", says["hidden"], part)
+	}
+	f.add(t, "east", `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "{defaultServiceExportTo: ['.'], defaultVirtualServiceExportTo: ['.']}"}
+`)
+	if health, _ := f.ends(); health["plain"] != mesh.Missing || health["some"] != mesh.Missing {
+		t.Errorf("what the mesh configuration hides is %s and %s, want %s", health["plain"], health["some"], mesh.Missing)
 	}
 }
 
@@ -267,7 +367,7 @@ func TestFilterLeavesWhatMatchesAndTheWaysToAndFromIt(t *testing.T) {
 		{"cluster", topology.Filter{Cluster: "west"}, []string{hand, all, handRoute, westCart}},
 		{"namespace", topology.Filter{Namespace: "pay"}, []string{hand, handRoute, cards}},
 		{"host", topology.Filter{Host: "ONE.example"}, []string{shop, oneRoute, eastCart}},
-		{"a wildcard stands for a host", topology.Filter{Host: "api.cards.example"}, []string{hand, handRoute, cards}},
+		{"a wildcard stands for a host", topology.Filter{Host: "b.cards.example"}, []string{hand, handRoute, cards}},
 		{"nothing", topology.Filter{Host: "other.example"}, nil},
 	}
 	for _, tt := range tests {

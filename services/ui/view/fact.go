@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/istio"
 	"github.com/meshweir/meshweir/schemas/resource"
 )
 
@@ -88,8 +89,11 @@ func objectFact(s shape) (Fact, error) {
 		Sources: parseSources(s.Metadata.Annotations[resource.SourcesAnnotation]),
 		Wiring:  wiring(s.APIVersion, s.Kind, s.Spec),
 	}
-	if s.Kind == "ConfigMap" {
+	switch {
+	case s.Kind == "ConfigMap":
 		f.Wiring = meshWiring(s.Metadata.Name, s.Data)
+	case s.APIVersion == "v1" && s.Kind == "Service" && f.Wiring != nil:
+		f.Wiring.ExportTo = istio.AnnotatedExportTo(s.Metadata.Annotations)
 	}
 	if configures(s.APIVersion, s.Kind) {
 		f.Spec = s.Spec

@@ -38,10 +38,10 @@ type wiring struct {
 	index    *mesh.Index
 }
 
-// isOf reports whether the wiring is that of clusters, too: nothing that it is made from changed, seen or not as they were.
+// isOf reports whether the wiring is that of clusters, too: nothing that it is made from changed, seen and known or not as they were.
 func (w *wiring) isOf(clusters []*Cluster) bool {
 	return w != nil && slices.EqualFunc(w.clusters, clusters, func(a, b *Cluster) bool {
-		return a.Name == b.Name && a.seen() == b.seen() && a.wired == b.wired
+		return a.Name == b.Name && a.seen() == b.seen() && a.Known == b.Known && a.wired == b.wired
 	})
 }
 
@@ -66,7 +66,7 @@ func (w *wiring) joined() *mesh.Index {
 						}
 					}
 				}
-				if !yield(mesh.Cluster{Name: c.Name, Seen: c.seen(), Rows: rows}) {
+				if !yield(mesh.Cluster{Name: c.Name, Seen: c.seen(), Known: c.Known, Rows: rows}) {
 					return
 				}
 			}

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/services/ui/mesh"
+	"github.com/meshweir/meshweir/services/ui/policy"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
@@ -138,5 +141,32 @@ func TestFinishedPodsAreNoWorkloadsAndAlikeOnesAreOne(t *testing.T) {
 	o := ix.Object(view.Ref{Cluster: "east", Key: "PeerAuthentication.security.istio.io/shop/shop"})
 	if got := ix.Selects(o); len(got) != 3 {
 		t.Errorf("%d workloads, want cart and two of pay", len(got))
+	}
+}
+
+func TestALostClusterMakesTheWiringAnew(t *testing.T) {
+	gone := Beat{Since: time.Unix(1_000_000, 0)} // away, so that it is not seen either way
+	of := func(known bool) []*Cluster {
+		return []*Cluster{{Name: "east", Beat: gone, Cluster: view.Cluster{Known: known}}}
+	}
+	w := &wiring{clusters: of(true)}
+	if !w.isOf(of(true)) || w.isOf(of(false)) {
+		t.Errorf("the wiring is that of the same cluster: %t, and of the lost one: %t", w.isOf(of(true)), w.isOf(of(false)))
+	}
+}
+
+func TestWhatALostClusterMayHaveIsNotMissing(t *testing.T) {
+	f := policyFleet(t)
+	says := func() string {
+		ix := f.wiring()
+		hops := policy.Route(ix, ix.Object(view.Ref{Cluster: "east", Key: policedRoute}))
+		return hops[len(hops)-1].Says
+	}
+	if got := says(); !strings.HasPrefix(got, "It is not there") {
+		t.Errorf("of a backend that is gone it says %q", got)
+	}
+	f = &Fleet{Clusters: append(f.Clusters, &Cluster{Name: "west"})}
+	if got := says(); !strings.Contains(got, "west is not seen") {
+		t.Errorf("of a backend that west may have it says %q", got)
 	}
 }
