@@ -30,6 +30,7 @@ func (o *operator) clusterLs() *cobra.Command {
 		Long: `Lists the clusters that are registered, that published anything, or that something in force was made from.
 
   connected      an agent works for it, since it started
+  unreadable     an agent works for it and cannot read it, since then; its last state stays in force
   silent         no agent works for it; what it held when it last changed is known, and stays in force
   expected       nothing is known of it; what was made from it is held as it is
   deregistered   no part of the fleet until it is registered again`,

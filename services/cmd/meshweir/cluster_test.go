@@ -126,6 +126,9 @@ func TestClusterLsTellsWhatAnAgentCannotRead(t *testing.T) {
 	r := newRedisWithFleet(t)
 	r.beatOf(internalv1.Heartbeat{Version: "v1", StartedAt: time.Now(), Outage: "connection refused", OutageSince: time.Now().Add(-time.Hour)})
 	_, notes := r.meshweir(0, "cluster", "ls")
+	if got := r.clusters()["east"]; got.State != unreadable || time.Since(got.Since) < time.Hour {
+		t.Errorf("east is %s since %s", got.State, got.Since)
+	}
 	if want := "east cannot be read by its agent, since 60m: connection refused."; !strings.Contains(notes, want) {
 		t.Errorf("got %q, want %q in it", notes, want)
 	}

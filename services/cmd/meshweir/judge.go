@@ -118,7 +118,7 @@ func judgeServices(look survey.Survey, expected []string) []verdict {
 		case len(names[group]) > 0:
 			v.Says = "works as " + list(slices.Sorted(maps.Keys(names[group])))
 		case at.IsZero():
-			v.Level, v.Says = levelFail, "no process has ever worked in its consumer group"
+			v.Level, v.Says = levelFail, "no process is in its consumer group"
 			v.Mend = "start it, on this Redis: see its log for what it waits for"
 		default:
 			v.Level, v.Says = levelFail, "no process works in its consumer group, since "+age(look.At, at)
@@ -188,7 +188,7 @@ func judgeAgent(name string, k *survey.Keyspace, member internalv1.Membership, f
 		v.Level, v.Says, v.Mend = levelWarn, "deregistered, and its agent works", "stop the agent, or meshweir cluster register "+name
 	case beat.Outage != "":
 		v.Level, v.Says = levelFail, "cannot read its cluster, since "+age(now, beat.OutageSince)+": "+beat.Outage
-		v.Mend = "see to the cluster's API server, or to the agent's rights; its last state stays in force"
+		v.Mend = "see to the cluster's API server or folder, and to the agent's rights; its last state stays in force"
 	case beat.Results[string(internalv1.ResultError)]+beat.Results[string(internalv1.ResultConflict)]+beat.Results[string(internalv1.ResultRefused)] > 0:
 		v.Level, v.Says = levelWarn, "its cluster did not take everything: "+results(beat.Results)
 		v.Mend = "meshweir diff " + name

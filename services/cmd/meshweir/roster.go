@@ -29,6 +29,8 @@ const (
 const (
 	// connected means that an agent works for the cluster.
 	connected = "connected"
+	// unreadable means that an agent works for it, and cannot read it.
+	unreadable = "unreadable"
 	// silent means that no agent works for it; what it held is known.
 	silent = "silent"
 	// expected means that nothing is known of it, and that it is registered or something in force was made from it.
@@ -41,7 +43,7 @@ const (
 type cluster struct {
 	Name  string `json:"name"`
 	State string `json:"state"`
-	// Since is when the agent started, when a silent cluster changed last, or when the registry got its entry; zero when nobody knows.
+	// Since is when the agent started or could read no more, when a silent cluster changed last, or when the registry got its entry; zero when nobody knows.
 	Since time.Time `json:"since,omitzero"`
 	// UID is the identity that the name is bound to.
 	UID string `json:"uid,omitempty"`
@@ -186,7 +188,9 @@ func (r roster) readBeats(ctx context.Context, store *keyspace.Store) error {
 		}
 		c := r[name.Instance()]
 		c.State, c.Since, c.AgentVersion = connected, beat.StartedAt, beat.Version
-		c.Outage, c.OutageSince = beat.Outage, beat.OutageSince
+		if beat.Outage != "" {
+			c.State, c.Since, c.Outage, c.OutageSince = unreadable, beat.OutageSince, beat.Outage, beat.OutageSince
+		}
 	}
 	return err
 }

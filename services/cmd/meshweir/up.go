@@ -26,8 +26,12 @@ import (
 	"github.com/meshweir/meshweir/services/ui"
 )
 
-// demoDir is where the demo clusters are unpacked when the user names no folder.
-const demoDir = "meshweir-demo"
+const (
+	// demoDir is where the demo clusters are unpacked when the user names no folder.
+	demoDir = "meshweir-demo"
+	// anyPort is where the embedded Redis listens when the user names no address.
+	anyPort = "127.0.0.1:0"
+)
 
 // up is the whole product in one process.
 type up struct {
@@ -51,7 +55,7 @@ func upProgram() process.Program {
 			u := up{telemetryOf: telemetry.Setup}
 			flags.StringVar(&u.clusters, "clusters", "", "`directory` with a folder of manifests for each cluster (default: demo clusters, unpacked to ./"+demoDir+")")
 			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard, which asks nobody who they are; port 0 is a free one")
-			flags.StringVar(&u.redisListen, "redis-listen", "127.0.0.1:0", "loopback `host:port` of the embedded Redis; port 0 is a free one")
+			flags.StringVar(&u.redisListen, "redis-listen", anyPort, "loopback `host:port` of the embedded Redis; port 0 is a free one")
 			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
 			flags.BoolVar(&u.redis.Plain, "redis-plain", false, "write values as plain JSON, for redis-cli, instead of compressed")
 			flags.IntVar(&u.translators, "translators", 1, "`number` of translators that share the work")
@@ -63,6 +67,9 @@ func upProgram() process.Program {
 func (u up) run(ctx context.Context, env process.Env) error {
 	if u.translators < 1 {
 		return process.UsageError{Err: fmt.Errorf("--translators is %d, want 1 or more", u.translators)}
+	}
+	if u.redis.Control != "" && u.redisListen != anyPort {
+		return process.UsageError{Err: errors.New("--redis-listen is for the embedded Redis, and --redis-control, or MESHWEIR_REDIS_CONTROL, names another: leave one of the two out")}
 	}
 	if u.clusters == "" {
 		if err := demo.Unpack(demoDir); err != nil {
@@ -237,23 +244,27 @@ func (u up) greet(ctx context.Context, env process.Env, clusters []string) error
 			return nil
 		}
 	}
-	redis := u.redis.Control
-	if address, ok := strings.CutPrefix(redis, "embedded://"); ok {
+	target, err := redisconn.Parse(u.redis.Control)
+	if err != nil {
+		return err
+	}
+	redis, look := target.String()+", as --redis-control or MESHWEIR_REDIS_CONTROL names it", "meshweir check, with the same --redis-control"
+	if address, ok := strings.CutPrefix(u.redis.Control, "embedded://"); ok {
+		look = "meshweir check --redis-control redis://" + address
 		redis = "embedded, at redis://" + address + " while this process runs. It keeps nothing: the folders are the truth, and\n" +
 			"             the next start reads them again. It has no users, no TLS and no second copy: for more than a try,\n" +
 			"             run a Redis and name it with --redis-control."
-	} else {
-		redis = "as --redis-control names it"
 	}
-	_, err := fmt.Fprintf(env.Stdout, `
+	_, err = fmt.Fprintf(env.Stdout, `
 Meshweir is up with the clusters %s.
 
   dashboard  http://%s
   clusters   %s   edit a manifest …
   results    %s   … and see what each cluster is given
   redis      %s
+  look       %s
 
 Ctrl-C ends it.
-`, strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis)
+`, strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis, look)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,16 @@ func TestFoldersThatCannotBeClustersAreLeftOut(t *testing.T) {
 	names, refused, err := clusterFolders(dir)
 	if err != nil || !slices.Equal(names, []string{"east"}) || len(refused) != 2 {
 		t.Errorf("got clusters %v, refused %v, %v", names, refused, err)
+	}
+}
+
+func TestAnAddressForARedisThatIsNotStartedIsRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, notes := cli(t, 2, "up", "--redis-control", "redis://127.0.0.1:1", "--redis-listen", "127.0.0.1:2"); !strings.Contains(notes, "leave one of the two out") {
+		t.Errorf("got %s", notes)
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
 
