@@ -84,7 +84,7 @@ func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
 		return all
 	}
 	if route := fleet.Get[fleet.Route](r, subject); route != nil {
-		backends(route, func(b fleet.Backend, path string) {
+		backends(route, func(b fleet.Reference, path string) {
 			if d, ok := backend(b, subject.Key.Namespace); ok {
 				add(d, field{path, b.Name})
 			}
@@ -122,7 +122,7 @@ func legs(v *fleet.VirtualService, add func(host, path string)) {
 	}
 }
 
-func backends(route *fleet.Route, add func(b fleet.Backend, path string)) {
+func backends(route *fleet.Route, add func(b fleet.Reference, path string)) {
 	for i, rule := range route.Spec.Rules {
 		for j, b := range rule.BackendRefs {
 			add(b, fmt.Sprintf("spec.rules[%d].backendRefs[%d].name", i, j))
@@ -136,7 +136,7 @@ func backends(route *fleet.Route, add func(b fleet.Backend, path string)) {
 }
 
 // backend reads a backendRef. ok is false for kinds of which a snapshot does not tell whether they exist.
-func backend(b fleet.Backend, namespace string) (d destination, ok bool) {
+func backend(b fleet.Reference, namespace string) (d destination, ok bool) {
 	group, kind := "", "Service"
 	if b.Group != nil {
 		group = *b.Group

@@ -31,6 +31,13 @@ func Table() []Check {
 			Closes:   "only one of the Gateways has the host, or the port, or they select different proxies",
 		},
 		{
+			Code: "CFG0104", Severity: insight.Error, Title: "Route of a gateway that is not there", Run: gatewayMissing,
+			Subjects: []fleet.Input{fleet.VirtualServices, fleet.HTTPRoutes, fleet.GRPCRoutes},
+			Inputs:   []fleet.Input{fleet.VirtualServices, fleet.HTTPRoutes, fleet.GRPCRoutes, fleet.IstioGateways, fleet.Gateways},
+			Why:      "The route takes no request from that gateway, and nobody says so: whose controller a Gateway is that is not there, nobody knows, so that none writes a status.",
+			Closes:   "the Gateway is there, or the route names another one",
+		},
+		{
 			Code: "CFG0117", Severity: insight.Warning, Title: "An output is changed by others again and again", Run: outputDrifts,
 			Subjects: []fleet.Input{fleet.Reports}, Inputs: []fleet.Input{fleet.Reports},
 			Why:    "Somebody or something else writes an object that Meshweir owns. Each time requests meet what neither side wants for a moment, and the other side never gets what it tries.",

@@ -20,6 +20,8 @@ const (
 	ByFleetHost Index = "fleet host"
 	// ByFleetName finds the GlobalServices with a namespace/name in the whole fleet; its cluster is empty.
 	ByFleetName Index = "fleet name"
+	// ByKind finds the Gateways of a cluster by their kind, an [Input].
+	ByKind Index = "kind"
 	// ByServerHost finds the Istio Gateways of a cluster that have a server with a host, without its namespace.
 	ByServerHost Index = "server host"
 	// ByHTTPPort finds the Istio Gateways of a cluster that have a server at a port for HTTP without TLS, and ByTCPPort for anything else without TLS.
@@ -44,6 +46,8 @@ func (i Index) covers() []Input {
 		return []Input{Services, ServiceEntries, GlobalServices}
 	case ByFleetName:
 		return []Input{GlobalServices}
+	case ByKind:
+		return []Input{Gateways, IstioGateways}
 	case ByServerHost, ByHTTPPort, ByTCPPort:
 		return []Input{IstioGateways}
 	case ByLabel:
@@ -68,7 +72,11 @@ func entries(ref Ref, object Object) []entry {
 	at := func(index Index, value string) entry { return entry{index, ref.Cluster, value} }
 	switch o := object.value.(type) {
 	case *Plain:
-		if ref.Key.Kind != string(Services) {
+		switch KindOf(ref.Key) {
+		case Gateways:
+			return []entry{at(ByKind, string(Gateways))}
+		case Services:
+		default:
 			return nil
 		}
 		host := resource.ServiceHost(ref.Key.Namespace, ref.Key.Name)
@@ -79,7 +87,7 @@ func entries(ref Ref, object Object) []entry {
 	case *GlobalService:
 		return []entry{{ByFleetHost, "", o.Spec.Host}, {ByFleetName, "", ref.Key.Namespace + "/" + ref.Key.Name}}
 	case *Gateway:
-		return gatewayEntries(ref.Cluster, o)
+		return append(gatewayEntries(ref.Cluster, o), at(ByKind, string(IstioGateways)))
 	case *Workload:
 		var found []entry
 		for k, v := range o.Spec.Template.Labels {

@@ -29,6 +29,7 @@ const (
 	IstioGateways       Input = "Gateway.networking.istio.io"
 	ServiceEntries      Input = "ServiceEntry.networking.istio.io"
 	PeerAuthentications Input = "PeerAuthentication.security.istio.io"
+	Gateways            Input = "Gateway." + resource.GatewayGroup
 	HTTPRoutes          Input = "HTTPRoute." + resource.GatewayGroup
 	GRPCRoutes          Input = "GRPCRoute." + resource.GatewayGroup
 	GlobalServices      Input = v1alpha1.KindGlobalService + "." + resource.Group
@@ -74,7 +75,7 @@ func (m *Meta) trim() {
 	})
 }
 
-// Plain is an object of which the metadata is all that counts: a Namespace, a Service.
+// Plain is an object of which the metadata is all that counts: a Namespace, a Service, a Gateway of the Gateway API.
 type Plain struct {
 	Meta `json:"metadata"`
 }
@@ -180,8 +181,8 @@ type PeerAuthentication struct {
 	} `json:"spec"`
 }
 
-// Backend is what a route of the Gateway API leads to.
-type Backend struct {
+// Reference names what a route of the Gateway API leads to, or is attached to.
+type Reference struct {
 	Group     *string `json:"group"`
 	Kind      *string `json:"kind"`
 	Namespace *string `json:"namespace"`
@@ -192,11 +193,12 @@ type Backend struct {
 type Route struct {
 	Meta `json:"metadata"`
 	Spec struct {
-		Rules []struct {
-			BackendRefs []Backend `json:"backendRefs"`
+		ParentRefs []Reference `json:"parentRefs"`
+		Rules      []struct {
+			BackendRefs []Reference `json:"backendRefs"`
 			Filters     []struct {
 				RequestMirror *struct {
-					BackendRef Backend `json:"backendRef"`
+					BackendRef Reference `json:"backendRef"`
 				} `json:"requestMirror"`
 			} `json:"filters"`
 		} `json:"rules"`
@@ -243,7 +245,7 @@ type UnreadKind struct {
 // newValue returns what objects of a kind are decoded into; nil for a kind that no check reads.
 func newValue(kind Input) value {
 	switch kind {
-	case Namespaces, Services:
+	case Namespaces, Services, Gateways:
 		return &Plain{}
 	case Deployments, StatefulSets, DaemonSets:
 		return &Workload{}
