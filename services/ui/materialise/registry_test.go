@@ -82,7 +82,9 @@ func TestADeregisteredClusterIsTakenAwayUntilItIsRegisteredAgain(t *testing.T) {
 	w.shown("west", true)
 }
 
-func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
+// westDeregistered is a world in which west was shown, and deregistered while nobody materialised.
+func westDeregistered(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, pipelinetest.Embedded(t))
 	stop := w.materialiser()
 	w.flush()
@@ -92,6 +94,11 @@ func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
 	w.shown("west", true)
 	stop()
 	w.member("west", internalv1.Deregistered)
+	return w
+}
+
+func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
+	w := westDeregistered(t)
 	if err := w.store.Drop(t.Context(), "snapshot/west"); err != nil {
 		t.Fatal(err)
 	}
@@ -100,15 +107,7 @@ func TestWhatIsStoredOfADeregisteredClusterIsTakenAwayOnStart(t *testing.T) {
 }
 
 func TestWhatWasDroppedOfADeregisteredClusterIsNotWrittenAnew(t *testing.T) {
-	w := newWorld(t, pipelinetest.Embedded(t))
-	stop := w.materialiser()
-	w.flush()
-	w.converged()
-	w.snapshot["west"].Set(service, object(service, ""))
-	w.flush()
-	w.shown("west", true)
-	stop()
-	w.member("west", internalv1.Deregistered)
+	w := westDeregistered(t)
 	past, err := view.HistoryName("west")
 	if err != nil {
 		t.Fatal(err)

@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/mesh"
 	"github.com/meshweir/meshweir/services/ui/policy"
 	"github.com/meshweir/meshweir/services/ui/view"
+	"github.com/meshweir/meshweir/services/ui/view/viewtest"
 )
 
 // route leads from the sidecars of shop to the Service of pay, and so do a gateway of the root namespace and one of ingress.
@@ -36,27 +35,11 @@ func indexOf(t testing.TB, manifests string, lost ...string) *mesh.Index {
 	t.Helper()
 	rows := map[resource.Key]*view.Row{}
 	for document := range strings.SplitSeq(manifests, "\n---\n") {
-		object, err := yaml.YAMLToJSON([]byte(document))
+		key, row, err := viewtest.Row(document)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var head struct {
-			APIVersion, Kind string
-			Metadata         struct{ Namespace, Name string }
-		}
-		if err := yaml.Unmarshal(object, &head); err != nil {
-			t.Fatal(err)
-		}
-		fact, err := view.DecodeFact("", object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, _ := view.RowOf(view.Facts{Live: &fact})
-		group, _, grouped := strings.Cut(head.APIVersion, "/")
-		if !grouped {
-			group = ""
-		}
-		rows[resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}] = &row
+		rows[key] = row
 	}
 	return mesh.New(func(yield func(mesh.Cluster) bool) {
 		for _, name := range lost {

@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/mesh"
 	"github.com/meshweir/meshweir/services/ui/policy"
 	"github.com/meshweir/meshweir/services/ui/view"
+	"github.com/meshweir/meshweir/services/ui/view/viewtest"
 )
 
 // fleet is rows by cluster.
@@ -24,27 +24,11 @@ func (f fleet) add(t *testing.T, cluster, manifests string, conditions ...view.C
 		f[cluster] = map[resource.Key]*view.Row{}
 	}
 	for text := range strings.Lines(manifests) {
-		object, err := yaml.YAMLToJSON([]byte(text))
+		key, row, err := viewtest.Row(text, conditions...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var head struct {
-			APIVersion, Kind string
-			Metadata         struct{ Namespace, Name string }
-		}
-		if err := yaml.Unmarshal(object, &head); err != nil {
-			t.Fatal(err)
-		}
-		fact, err := view.DecodeFact("", object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, _ := view.RowOf(view.Facts{Live: &fact, Status: &view.Fact{Conditions: conditions}})
-		group, _, grouped := strings.Cut(head.APIVersion, "/")
-		if !grouped {
-			group = ""
-		}
-		f[cluster][resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}] = &row
+		f[cluster][key] = row
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/mesh"
 	"github.com/meshweir/meshweir/services/ui/topology"
 	"github.com/meshweir/meshweir/services/ui/view"
+	"github.com/meshweir/meshweir/services/ui/view/viewtest"
 )
 
 // fleet is a fleet in the making: clusters, their rows, those that are not seen, and those whose state is not known.
@@ -38,28 +38,11 @@ func newFleet(t testing.TB, clusters map[string]string) *fleet {
 
 func (f *fleet) add(t testing.TB, cluster, document string) {
 	t.Helper()
-	object, err := yaml.YAMLToJSON([]byte(document))
+	key, row, err := viewtest.Row(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var head struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-		Metadata   struct{ Namespace, Name string }
-	}
-	if err := yaml.Unmarshal(object, &head); err != nil || head.Kind == "" {
-		t.Fatalf("no manifest (%v):\n%s", err, document)
-	}
-	fact, err := view.DecodeFact("", object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	row, _ := view.RowOf(view.Facts{Live: &fact})
-	group, _, grouped := strings.Cut(head.APIVersion, "/")
-	if !grouped {
-		group = ""
-	}
-	f.rows[cluster][resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}] = &row
+	f.rows[cluster][key] = row
 }
 
 func (f *fleet) row(t testing.TB, cluster, key string) *view.Row {

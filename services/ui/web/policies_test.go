@@ -8,11 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
-
-	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/ui/policy"
 	"github.com/meshweir/meshweir/services/ui/view"
+	"github.com/meshweir/meshweir/services/ui/view/viewtest"
 )
 
 const policedRoute = "HTTPRoute.gateway.networking.k8s.io/shop/cart"
@@ -47,28 +45,11 @@ func policyFleet(t *testing.T) *Fleet {
 // addManifest gives a cluster an object.
 func addManifest(t *testing.T, c *Cluster, text string) {
 	t.Helper()
-	object, err := yaml.YAMLToJSON([]byte(text))
+	key, row, err := viewtest.Row(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var head struct {
-		APIVersion, Kind string
-		Metadata         struct{ Namespace, Name string }
-	}
-	if err := yaml.Unmarshal(object, &head); err != nil {
-		t.Fatal(err)
-	}
-	fact, err := view.DecodeFact("", object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	row, _ := view.RowOf(view.Facts{Live: &fact})
-	group := ""
-	if i := slices.Index([]byte(head.APIVersion), '/'); i > 0 {
-		group = head.APIVersion[:i]
-	}
-	key := resource.Key{Group: group, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name}
-	c.Items = append(c.Items, newItem(c.Name, key.String(), row))
+	c.Items = append(c.Items, newItem(c.Name, key.String(), *row))
 	slices.SortFunc(c.Items, func(a, b *Item) int { return view.CompareKeys(a.Key, b.Key) })
 }
 
