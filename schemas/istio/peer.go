@@ -3,6 +3,8 @@ package istio
 import (
 	"cmp"
 	"strings"
+
+	"github.com/meshweir/meshweir/schemas/resource"
 )
 
 // Peer is a PeerAuthentication, as far as it says for whom it is and how it ranks.
@@ -26,7 +28,7 @@ const (
 // SetsMode reports whether a mode decides; one that does not leaves it to the next wider level, and at last to PERMISSIVE.
 func SetsMode(mode string) bool { return mode != "" && mode != "UNSET" }
 
-// Older orders policies by age, as Istio does where one of several counts (pilot/pkg/model/config.go, sortConfigByCreationTime).
+// Older orders policies by age, as Istio does where one of several counts (pilot/pkg/model/config.go, configCompareByCreationTime).
 func (p Peer) Older(o Peer) int {
 	return cmp.Or(strings.Compare(p.Created, o.Created), strings.Compare(p.Name, o.Name), strings.Compare(p.Namespace, o.Namespace))
 }
@@ -38,7 +40,7 @@ func Levels(root, namespace string, labels map[string]string, policies []Peer) [
 	for i, p := range policies {
 		level := LevelNamespace
 		switch selects := len(p.Selector) > 0; {
-		case p.Namespace == root && selects, p.Namespace != root && p.Namespace != namespace, !includes(labels, p.Selector):
+		case p.Namespace == root && selects, p.Namespace != root && p.Namespace != namespace, !resource.Selects(p.Selector, labels):
 			continue
 		case p.Namespace == root:
 			level = LevelMesh
@@ -50,14 +52,4 @@ func Levels(root, namespace string, labels map[string]string, policies []Peer) [
 		}
 	}
 	return found
-}
-
-// includes reports whether labels have all that a selector asks for.
-func includes(labels, selector map[string]string) bool {
-	for name, value := range selector {
-		if got, ok := labels[name]; !ok || got != value {
-			return false
-		}
-	}
-	return true
 }

@@ -94,3 +94,13 @@ func ParseKey(s string) (Key, error) {
 	}
 	return k, nil
 }
+
+// Selects reports whether labels have all that a selector asks for; an empty selector selects everything.
+func Selects(selector, labels map[string]string) bool {
+	for name, value := range selector {
+		if got, ok := labels[name]; !ok || got != value {
+			return false
+		}
+	}
+	return true
+}

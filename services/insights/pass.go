@@ -251,6 +251,9 @@ func (s *Insights) stage(id string, now time.Time) error {
 
 // stageNew stages all of the targets that are new.
 func (s *Insights) stageNew(now time.Time) error {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s.targets)), func(t *target) bool { return t.isNew }) {
+		return nil
+	}
 	var errs []error
 	for id := range s.engine.says {
 		if t := s.targets[nameOf(id)]; t.isNew {

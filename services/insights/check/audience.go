@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/meshweir/meshweir/schemas/istio"
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
@@ -52,15 +53,6 @@ func proxies(r *fleet.Reader, cluster string, selector map[string]string) []flee
 	}
 	return slices.DeleteFunc(found, func(ref fleet.Ref) bool {
 		w := fleet.Get[fleet.Workload](r, ref)
-		return w == nil || !matches(selector, w.Spec.Template.Labels)
+		return w == nil || !resource.Selects(selector, w.Spec.Template.Labels)
 	})
-}
-
-func matches(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if got, ok := labels[k]; !ok || got != v {
-			return false
-		}
-	}
-	return true
 }

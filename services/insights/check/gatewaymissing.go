@@ -94,14 +94,10 @@ func attachments(r *fleet.Reader, subject fleet.Ref) (all []attachment) {
 		return nil
 	}
 	for i, p := range route.Spec.ParentRefs {
-		if p.Group != nil && *p.Group != resource.GatewayGroup || p.Kind != nil && *p.Kind != "Gateway" {
-			continue
+		key := p.Key(resource.Key{Group: resource.GatewayGroup, Kind: "Gateway", Namespace: subject.Key.Namespace})
+		if fleet.KindOf(key) == fleet.Gateways {
+			all = append(all, attachment{fleet.Ref{Cluster: subject.Cluster, Key: key}, fmt.Sprintf("spec.parentRefs[%d].name", i), p.Name})
 		}
-		namespace := subject.Key.Namespace
-		if p.Namespace != nil {
-			namespace = *p.Namespace
-		}
-		all = append(all, attachment{subject.Ref(fleet.Gateways, namespace, p.Name), fmt.Sprintf("spec.parentRefs[%d].name", i), p.Name})
 	}
 	return all
 }

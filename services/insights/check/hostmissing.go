@@ -137,24 +137,15 @@ func backends(route *fleet.Route, add func(b fleet.Reference, path string)) {
 
 // backend reads a backendRef. ok is false for kinds of which a snapshot does not tell whether they exist.
 func backend(b fleet.Reference, namespace string) (d destination, ok bool) {
-	group, kind := "", "Service"
-	if b.Group != nil {
-		group = *b.Group
-	}
-	if b.Kind != nil {
-		kind = *b.Kind
-	}
-	if b.Namespace != nil {
-		namespace = *b.Namespace
-	}
+	key := b.Key(resource.Key{Kind: "Service", Namespace: namespace})
 	anybody := istio.Audience{All: true}
-	switch {
-	case group == "" && kind == "Service":
-		return destination{name: serviceName(namespace, b.Name), host: resource.ServiceHost(namespace, b.Name), clients: anybody}, true
-	case group == "networking.istio.io" && kind == "Hostname":
-		return destination{name: b.Name, host: b.Name, clients: anybody}, true
-	case group == resource.Group && kind == "GlobalService":
-		return destination{name: "GlobalService " + namespace + "/" + b.Name, global: namespace + "/" + b.Name}, true
+	switch fleet.KindOf(key) {
+	case fleet.Services:
+		return destination{name: serviceName(key.Namespace, key.Name), host: resource.ServiceHost(key.Namespace, key.Name), clients: anybody}, true
+	case "Hostname.networking.istio.io":
+		return destination{name: key.Name, host: key.Name, clients: anybody}, true
+	case fleet.GlobalServices:
+		return destination{name: "GlobalService " + fleet.Path(key), global: fleet.Path(key)}, true
 	default:
 		return destination{}, false
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
@@ -86,12 +87,12 @@ func (m *merge) together(a, b map[string]string) bool {
 			return false
 		}
 	}
-	if matches(a, b) || matches(b, a) { // what the narrower one selects, the wider one does too
+	if resource.Selects(a, b) || resource.Selects(b, a) { // what the narrower one selects, the wider one does too
 		return true
 	}
 	return slices.ContainsFunc(proxies(m.r, m.cluster, a), func(ref fleet.Ref) bool {
 		w := fleet.Get[fleet.Workload](m.r, ref)
-		return w != nil && matches(b, w.Spec.Template.Labels)
+		return w != nil && resource.Selects(b, w.Spec.Template.Labels)
 	})
 }
 

@@ -189,6 +189,18 @@ type Reference struct {
 	Name      string  `json:"name"`
 }
 
+// Key returns what is named. What the reference leaves out is as in defaults.
+func (f Reference) Key(defaults resource.Key) resource.Key {
+	key := defaults
+	key.Name = f.Name
+	for field, value := range map[*string]*string{&key.Group: f.Group, &key.Kind: f.Kind, &key.Namespace: f.Namespace} {
+		if value != nil {
+			*field = *value
+		}
+	}
+	return key
+}
+
 // Route is an HTTPRoute or GRPCRoute, as far as checks read it.
 type Route struct {
 	Meta `json:"metadata"`

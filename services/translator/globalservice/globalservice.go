@@ -98,7 +98,7 @@ func (t *Translator) Reach(r *graph.Reader, cluster string, name Name) Reach {
 func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	p := t.plans.Get(r, a.Name)
 	if p.Home.Cluster == "" {
-		return Reach{Problem: "does not exist in any cluster"}
+		return Reach{Problem: t.whyNone(r, a.Name)}
 	}
 	if p.Reason != "" {
 		return Reach{Home: p.Home, Problem: "is not accepted: " + p.Message}
@@ -111,6 +111,20 @@ func (t *Translator) findReach(r *graph.Reader, a at) Reach {
 	}
 	reach.Host = p.Spec.Host
 	return reach
+}
+
+// whyNone says why no GlobalService of a name is in force.
+func (t *Translator) whyNone(r *graph.Reader, name Name) string {
+	e := t.effective.Get(r, name)
+	switch {
+	case e.Unseen != "":
+		return "is in cluster " + e.Unseen + ", which is not seen now"
+	case len(e.All) > 0:
+		ref := e.All[0]
+		_, problem := t.inv.GlobalService(r, ref.Cluster, name.Namespace, name.Name)
+		return "in cluster " + ref.Cluster + " cannot be read: " + problem
+	}
+	return "does not exist in any cluster"
 }
 
 // heldIn returns the namespaces of a cluster in which a ServiceEntry of the GlobalService is held.

@@ -224,7 +224,7 @@ func (t *Translator) selected(r *graph.Reader, cluster, home string, selectors [
 		}
 		for _, ref := range t.inv.Services(r, cluster, namespace) {
 			service := t.inv.Service(r, cluster, namespace, ref.Key.Name)
-			if service != nil && hasLabels(service.Labels, selector.Labels) {
+			if service != nil && resource.Selects(selector.Labels, service.Labels) {
 				add(service, i)
 			}
 		}
@@ -244,15 +244,6 @@ func (t *Translator) hidden(r *graph.Reader, home inventory.Ref, cluster string,
 		return ""
 	}
 	return fmt.Sprintf("Service %s: %s", service.Name, verdict.Refused)
-}
-
-func hasLabels(labels, wanted map[string]string) bool {
-	for key, value := range wanted {
-		if got, ok := labels[key]; !ok || got != value {
-			return false
-		}
-	}
-	return true
 }
 
 // findClients returns the clusters that need the host, sorted.

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/translator/graph"
 	"github.com/meshweir/meshweir/services/translator/hold"
@@ -162,13 +163,7 @@ func (s *Spaces) matches(r *graph.Reader, member v1alpha1.WorkspaceMember, place
 	if len(member.Labels) == 0 {
 		return slices.Contains(member.Namespaces, place.Namespace) || slices.Contains(member.Namespaces, "*")
 	}
-	labels := s.inv.NamespaceLabels(r, place.Cluster, place.Namespace)
-	for key, value := range member.Labels {
-		if got, ok := labels[key]; !ok || got != value {
-			return false
-		}
-	}
-	return true
+	return resource.Selects(member.Labels, s.inv.NamespaceLabels(r, place.Cluster, place.Namespace))
 }
 
 // owner returns the workspace of a namespace, once there is one in the fleet.

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Older orders objects of a cluster as Istio does where only one can count: by age, then by name and namespace.
+// Older orders objects of a cluster as Istio does where only one can count: by age, then by name, then by namespace
+// (pilot/pkg/model/config.go, configCompareByCreationTime).
 func Older(a, b *Object) int {
-	return cmp.Or(byAge(a, b), strings.Compare(a.Key.Name+"."+a.Key.Namespace, b.Key.Name+"."+b.Key.Namespace))
+	return cmp.Or(byAge(a, b), strings.Compare(a.Key.Name, b.Key.Name), strings.Compare(a.Key.Namespace, b.Key.Namespace))
 }
 
 // elected orders GlobalServices that stand against one another as the translator does: what is in force, then by age and place.

@@ -193,20 +193,10 @@ func (c *cluster) addBarePods(bare []*Pods) {
 			continue
 		}
 		seen[alike] = true
-		if !slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return includes(p.Labels, o.Labels) }) {
+		if !slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return resource.Selects(o.Labels, p.Labels) }) {
 			c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
 		}
 	}
-}
-
-// includes reports whether labels have all that a selector asks for.
-func includes(labels, selector map[string]string) bool {
-	for name, value := range selector {
-		if got, ok := labels[name]; !ok || got != value {
-			return false
-		}
-	}
-	return true
 }
 
 // Clusters yields the names of the clusters, sorted, and whether each is seen now.

@@ -128,7 +128,7 @@ func (ix *Index) Behind(global *Object) []*Object {
 				continue
 			}
 			for _, o := range c.servicesOf(namespace) {
-				if includes(o.Labels, choice.Labels) {
+				if resource.Selects(choice.Labels, o.Labels) {
 					services = append(services, o)
 				}
 			}

@@ -19,7 +19,7 @@ const everywhere = "*"
 
 // podsOf returns what runs in a namespace, or everywhere in the cluster, and has the labels of a selector, sorted.
 func (c *cluster) podsOf(namespace string, selector map[string]string) []*Pods {
-	return c.podsThat(namespace, func(p *Pods) bool { return includes(p.Labels, selector) })
+	return c.podsThat(namespace, func(p *Pods) bool { return resource.Selects(selector, p.Labels) })
 }
 
 // podsThat returns what runs in a namespace, or everywhere in the cluster, and is meant, sorted.
@@ -132,7 +132,7 @@ func (ix *Index) Covers(policy *Object, p *Pods) bool {
 		})
 	}
 	whole := policy.Key.Namespace == ix.RootNamespace(policy.Ref.Cluster) && (len(policy.Wiring.Selector) == 0 || !ownLabels(policy))
-	return (own || whole) && includes(p.Labels, policy.Wiring.Selector)
+	return (own || whole) && resource.Selects(policy.Wiring.Selector, p.Labels)
 }
 
 // ownLabels reports whether a policy of the root namespace that asks for labels is for Pods of that namespace alone: Istio

@@ -58,7 +58,7 @@ func (ix *Index) WorkspaceOf(clusterName, namespace string) (name string, worksp
 			case len(m.Clusters) > 0 && !slices.Contains(m.Clusters, clusterName):
 				return false
 			case len(m.Labels) > 0:
-				return includes(labels, m.Labels)
+				return resource.Selects(m.Labels, labels)
 			default:
 				return slices.Contains(m.Namespaces, namespace) || slices.Contains(m.Namespaces, "*")
 			}

@@ -102,11 +102,6 @@ func ruleOf(o *mesh.Object) rule {
 	return r
 }
 
-// older orders objects by age, as Istio does.
-func older(a, b *mesh.Object) int {
-	return cmp.Or(strings.Compare(a.Created, b.Created), a.Key.Compare(b.Key))
-}
-
 // matching returns the rules for a host, the most specific first, of one host those with a selector, then the oldest.
 func matching(rules []rule, host string) []rule {
 	rules = slices.DeleteFunc(rules, func(r rule) bool {
@@ -115,7 +110,7 @@ func matching(rules []rule, host string) []rule {
 	})
 	slices.SortFunc(rules, func(a, b rule) int {
 		return cmp.Or(first(strings.HasPrefix(a.host, "*"))-first(strings.HasPrefix(b.host, "*")), len(b.host)-len(a.host),
-			first(len(b.selector) > 0)-first(len(a.selector) > 0), older(a.object, b.object))
+			first(len(b.selector) > 0)-first(len(a.selector) > 0), mesh.Older(a.object, b.object))
 	})
 	return rules
 }

@@ -52,9 +52,7 @@ func proxyStages(ix *mesh.Index, pods []*mesh.Pods, at side) []Stage {
 		stages = append(stages, s)
 	}
 	specific := func(a, b *mesh.Object) int { return rank(ix.ScopeOf(b)) - rank(ix.ScopeOf(a)) }
-	add("Mutual TLS", "The most specific decides, of one level the oldest", "PeerAuthentication", func(a, b *mesh.Object) int {
-		return cmp.Or(specific(a, b), peerOf(a).Older(peerOf(b)))
-	})
+	add("Mutual TLS", "The most specific decides, of one level the oldest", "PeerAuthentication", specific)
 	add("Envoy filters", "All apply: lowest priority first, then the root namespace's, then the oldest", "EnvoyFilter", func(a, b *mesh.Object) int {
 		root := ix.RootNamespace(a.Ref.Cluster)
 		return cmp.Or(a.Wiring.Policy.Priority-b.Wiring.Policy.Priority, first(b.Key.Namespace == root)-first(a.Key.Namespace == root))
