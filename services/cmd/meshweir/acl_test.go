@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,13 @@ func TestACLCommandsAreTakenByRedis(t *testing.T) {
 		if err := server.Client().Do(t.Context(), "auth", user, password).Err(); err != nil {
 			t.Errorf("%s: %v", user, err)
 		}
+	}
+	operator := (&url.URL{Scheme: "unix", User: url.UserPassword("meshweir-operator", users["meshweir-operator"]), Path: server.Socket()}).String()
+	for _, command := range []string{"insights", "cluster ls", "pipeline status"} {
+		cli(t, 0, append(strings.Fields(command), "--redis-control", operator)...)
+	}
+	if denied := server.Denied(); len(denied) > 0 {
+		t.Errorf("the server refused %q", denied)
 	}
 }
 

@@ -25,6 +25,7 @@ func commands(code *int) *cobra.Command {
 		checkCommand(code),
 		pipelineCommand(code),
 		inspectCommand(code),
+		insightsCommand(code),
 		clusterCommand(code),
 		aclCommand(code),
 		sizeCommand(code),
