@@ -25,3 +25,9 @@ func Gateway(written, namespace string) (in, name string, mesh bool) {
 	in, _, _ = strings.Cut(rest, ".")
 	return in, name, false
 }
+
+// GatewayClasses are the classes of the Gateway API that istiod may take up without a GatewayClass, and makes the GatewayClass of, sorted
+// (pilot/pkg/config/kube/gatewaycommon/classinfo.go, GetAllClasses).
+func GatewayClasses() []string {
+	return []string{"istio", "istio-agentgateway", "istio-agentgateway-waypoint", "istio-east-west", "istio-remote", "istio-waypoint"}
+}

@@ -10,8 +10,8 @@ import (
 	"github.com/meshweir/meshweir/services/insights/fleet"
 )
 
-// mostGateways is how many of the Gateways that are there are named.
-const mostGateways = 5
+// mostNamed is how many are named of what is there.
+const mostNamed = 5
 
 // gatewayMissing is CFG0104. What Meshweir wrote is judged by the routes that it was made from.
 func gatewayMissing(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
@@ -30,7 +30,7 @@ func gatewayMissing(r *fleet.Reader, subject fleet.Ref, _ Settings) Result {
 			Summary: fmt.Sprintf("%s is for %s, which is not there: it brings the route no requests", subject.Text(), a.gateway.Text()),
 			Evidence: []insight.Evidence{
 				{Says: "the route names it", Source: subject.Insight(), Field: a.path, Value: a.written},
-				{Says: a.others(r), Source: insight.Ref{Cluster: subject.Cluster}},
+				{Says: has(r, a.gateway), Source: insight.Ref{Cluster: subject.Cluster}},
 			},
 			Remedy: []insight.Step{
 				{Do: "See whether the name is misspelt, or the namespace is missing, and correct it.", Commands: []string{
@@ -52,19 +52,19 @@ type attachment struct {
 
 func (a attachment) exists(r *fleet.Reader) bool {
 	if fleet.KindOf(a.gateway.Key) == fleet.Gateways {
-		return fleet.Get[fleet.Plain](r, a.gateway) != nil
+		return fleet.Get[fleet.APIGateway](r, a.gateway) != nil
 	}
 	return fleet.Get[fleet.Gateway](r, a.gateway) != nil
 }
 
-// others says which Gateways of the kind the cluster has.
-func (a attachment) others(r *fleet.Reader) string {
-	refs := r.Find(fleet.ByKind, a.gateway.Cluster, string(fleet.KindOf(a.gateway.Key)))
+// has says which objects of the kind of another the cluster has.
+func has(r *fleet.Reader, other fleet.Ref) string {
+	refs := r.Find(fleet.ByKind, other.Cluster, string(fleet.KindOf(other.Key)))
 	if len(refs) == 0 {
-		return "the cluster has no " + plural(a.gateway)
+		return "the cluster has no " + plural(other)
 	}
 	var names []string
-	for _, ref := range refs[:min(len(refs), mostGateways)] {
+	for _, ref := range refs[:min(len(refs), mostNamed)] {
 		names = append(names, fleet.Path(ref.Key))
 	}
 	if more := len(refs) - len(names); more > 0 {

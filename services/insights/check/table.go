@@ -38,6 +38,12 @@ func Table() []Check {
 			Closes:   "the Gateway is there, or the route names another one",
 		},
 		{
+			Code: "CFG0105", Severity: insight.Error, Title: "Gateway of a class that nobody offers", Run: classMissing,
+			Subjects: []fleet.Input{fleet.Gateways}, Inputs: []fleet.Input{fleet.Gateways, fleet.GatewayClasses},
+			Why:    "No controller takes the Gateway up: nothing is made of it and of the routes that name it, and nobody says so, because each leaves classes alone that are not its own.",
+			Closes: "there is a GatewayClass of the name, or the Gateway names another class",
+		},
+		{
 			Code: "CFG0117", Severity: insight.Warning, Title: "An output is changed by others again and again", Run: outputDrifts,
 			Subjects: []fleet.Input{fleet.Reports}, Inputs: []fleet.Input{fleet.Reports},
 			Why:    "Somebody or something else writes an object that Meshweir owns. Each time requests meet what neither side wants for a moment, and the other side never gets what it tries.",

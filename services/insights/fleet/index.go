@@ -20,7 +20,7 @@ const (
 	ByFleetHost Index = "fleet host"
 	// ByFleetName finds the GlobalServices with a namespace/name in the whole fleet; its cluster is empty.
 	ByFleetName Index = "fleet name"
-	// ByKind finds the Gateways of a cluster by their kind, an [Input].
+	// ByKind finds the Gateways and GatewayClasses of a cluster by their kind, an [Input].
 	ByKind Index = "kind"
 	// ByServerHost finds the Istio Gateways of a cluster that have a server with a host, without its namespace.
 	ByServerHost Index = "server host"
@@ -37,8 +37,8 @@ const (
 	byUnread Index = "unread"
 )
 
-// covers are the kinds that an index finds.
-func (i Index) covers() []Input {
+// covers are the kinds that an index finds by a value.
+func (i Index) covers(value string) []Input {
 	switch i {
 	case ByHost:
 		return []Input{Services, ServiceEntries}
@@ -47,7 +47,7 @@ func (i Index) covers() []Input {
 	case ByFleetName:
 		return []Input{GlobalServices}
 	case ByKind:
-		return []Input{Gateways, IstioGateways}
+		return []Input{Input(value)}
 	case ByServerHost, ByHTTPPort, ByTCPPort:
 		return []Input{IstioGateways}
 	case ByLabel:
@@ -72,9 +72,9 @@ func entries(ref Ref, object Object) []entry {
 	at := func(index Index, value string) entry { return entry{index, ref.Cluster, value} }
 	switch o := object.value.(type) {
 	case *Plain:
-		switch KindOf(ref.Key) {
-		case Gateways:
-			return []entry{at(ByKind, string(Gateways))}
+		switch kind := KindOf(ref.Key); kind {
+		case GatewayClasses:
+			return []entry{at(ByKind, string(kind))}
 		case Services:
 		default:
 			return nil
@@ -86,6 +86,8 @@ func entries(ref Ref, object Object) []entry {
 			distinct(o.Spec.Hosts, func(host string) entry { return entry{ByFleetHost, "", host} })...)
 	case *GlobalService:
 		return []entry{{ByFleetHost, "", o.Spec.Host}, {ByFleetName, "", ref.Key.Namespace + "/" + ref.Key.Name}}
+	case *APIGateway:
+		return []entry{at(ByKind, string(Gateways))}
 	case *Gateway:
 		return append(gatewayEntries(ref.Cluster, o), at(ByKind, string(IstioGateways)))
 	case *Workload:

@@ -30,6 +30,7 @@ const (
 	ServiceEntries      Input = "ServiceEntry.networking.istio.io"
 	PeerAuthentications Input = "PeerAuthentication.security.istio.io"
 	Gateways            Input = "Gateway." + resource.GatewayGroup
+	GatewayClasses      Input = "GatewayClass." + resource.GatewayGroup
 	HTTPRoutes          Input = "HTTPRoute." + resource.GatewayGroup
 	GRPCRoutes          Input = "GRPCRoute." + resource.GatewayGroup
 	GlobalServices      Input = v1alpha1.KindGlobalService + "." + resource.Group
@@ -75,7 +76,7 @@ func (m *Meta) trim() {
 	})
 }
 
-// Plain is an object of which the metadata is all that counts: a Namespace, a Service, a Gateway of the Gateway API.
+// Plain is an object of which the metadata is all that counts: a Namespace, a Service, a GatewayClass.
 type Plain struct {
 	Meta `json:"metadata"`
 }
@@ -152,6 +153,14 @@ type Gateway struct {
 	Spec struct {
 		Selector map[string]string `json:"selector"`
 		Servers  []Server          `json:"servers"`
+	} `json:"spec"`
+}
+
+// APIGateway is a Gateway of the Gateway API, as far as checks read it.
+type APIGateway struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Class string `json:"gatewayClassName"`
 	} `json:"spec"`
 }
 
@@ -257,7 +266,7 @@ type UnreadKind struct {
 // newValue returns what objects of a kind are decoded into; nil for a kind that no check reads.
 func newValue(kind Input) value {
 	switch kind {
-	case Namespaces, Services, Gateways:
+	case Namespaces, Services, GatewayClasses:
 		return &Plain{}
 	case Deployments, StatefulSets, DaemonSets:
 		return &Workload{}
@@ -265,6 +274,8 @@ func newValue(kind Input) value {
 		return &MeshConfig{}
 	case VirtualServices:
 		return &VirtualService{}
+	case Gateways:
+		return &APIGateway{}
 	case IstioGateways:
 		return &Gateway{}
 	case ServiceEntries:

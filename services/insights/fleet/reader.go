@@ -92,7 +92,7 @@ func Get[T any](r *Reader, ref Ref) *T {
 
 // Find returns what an index holds, sorted.
 func (r *Reader) Find(index Index, cluster, value string) []Ref {
-	for _, kind := range index.covers() {
+	for _, kind := range index.covers(value) {
 		r.noted(kind)
 	}
 	return r.find(index, cluster, value)
