@@ -25,6 +25,7 @@ func screens() []screen {
 		{"overview", "/", "west"},
 		{"clusters", "/clusters", "west"},
 		{"cluster", "/clusters/east", "uid-east"},
+		{"cluster, never seen", "/clusters/north", "register north --create-user"},
 		{"resources", "/resources?q=service-00", "service-001"},
 		{"topology", "/topology", "cart"},
 		{"topology, nothing found", "/topology?host=nothing-like-it", "Nothing matches"},
@@ -49,6 +50,7 @@ var shots = flag.String("shots", "", "the directory to which TestScreens writes 
 // beyond the screen, the console stays empty, and axe finds nothing that keeps people out.
 func TestScreens(t *testing.T) {
 	f := newFleet(t)
+	f.register("north")
 	b := startBrowser(t)
 	axe := readAxe(t)
 	for _, s := range screens() {

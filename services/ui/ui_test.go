@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fleet struct {
 	t        *testing.T
 	url      string
+	registry *keyspace.Shared
 	snapshot map[string]*keyspace.Owned
 	output   *keyspace.Derived
 	status   *keyspace.Derived
@@ -64,7 +65,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	f := &fleet{
-		t: t, snapshot: map[string]*keyspace.Owned{"east": store.Owned("snapshot/east", "uid-east"), "west": store.Owned("snapshot/west", "uid-west")},
+		t: t, registry: store.Shared("registry/clusters"), snapshot: map[string]*keyspace.Owned{"east": store.Owned("snapshot/east", "uid-east"), "west": store.Owned("snapshot/west", "uid-west")},
 		output: store.Derived("output/west"), status: store.Derived("status/east"), applied: store.Owned("applied/west", "uid-west"),
 	}
 	f.setRoute("cart.example")
@@ -131,6 +132,15 @@ func newFleet(t *testing.T) *fleet {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return f
+}
+
+// register does what `meshweir cluster register` does: the cluster is expected from then on.
+func (f *fleet) register(cluster string) {
+	f.t.Helper()
+	entry := fmt.Appendf(nil, `{"state":"registered","at":%q}`, time.Now().Add(-3*time.Hour).UTC().Format(time.RFC3339))
+	if err := f.registry.Update(f.t.Context(), cluster, func([]byte) ([]byte, error) { return entry, nil }); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func (f *fleet) setRoute(host string) {

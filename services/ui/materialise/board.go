@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
@@ -16,13 +17,13 @@ type board struct {
 	log   *slog.Logger
 	store *keyspace.Store
 
-	mu sync.Mutex // guards dirty, lineage, out and member, which followed changes touch
+	mu sync.Mutex // guards dirty, lineage, feeds and members, which followed changes touch
 	// dirty holds the keys whose rows may differ, by cluster; a cluster with none has a record that may.
 	dirty   map[string]map[string]struct{}
 	lineage view.Lineage
-	// out holds the clusters that are no part of the fleet any more, whatever is left of them; member those that were registered,
-	// whether or not anything of them was seen.
-	out, member map[string]bool
+	feeds   view.Feeds
+	// members is what the registry says of clusters, seen or not.
+	members map[string]internalv1.Membership
 
 	// The rest is touched by one pass at a time.
 	clusters map[string]*cluster
@@ -60,7 +61,7 @@ type owed struct {
 
 func newBoard(log *slog.Logger, store *keyspace.Store) *board {
 	return &board{
-		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, out: map[string]bool{}, member: map[string]bool{},
+		log: log, store: store, dirty: map[string]map[string]struct{}{}, lineage: view.Lineage{}, feeds: view.Feeds{}, members: map[string]internalv1.Membership{},
 		clusters: map[string]*cluster{}, list: &target{name: view.ClustersName, derived: store.Derived(view.ClustersName)},
 	}
 }
@@ -71,7 +72,10 @@ func (b *board) mark(e keyspace.Event[view.Fact]) {
 	defer b.mu.Unlock()
 	if e.Name == view.RegistryName {
 		for _, c := range e.Changes {
-			b.out[c.Key], b.member[c.Key] = c.New.Deregistered, c.HasNew && !c.New.Deregistered
+			delete(b.members, c.Key)
+			if c.New.Member != nil {
+				b.members[c.Key] = *c.New.Member
+			}
 			b.dirtyKeys(c.Key)
 		}
 		return
@@ -83,7 +87,9 @@ func (b *board) mark(e keyspace.Event[view.Fact]) {
 		if e.Name.Kind() != view.KindOutput {
 			continue
 		}
-		for _, source := range b.lineage.Move(view.Ref{Cluster: name, Key: c.Key}, c.Old.Sources, c.New.Sources) {
+		output := view.Ref{Cluster: name, Key: c.Key}
+		b.feeds.Move(output, c.Old.Sources, c.New.Sources)
+		for _, source := range b.lineage.Move(output, c.Old.Sources, c.New.Sources) {
 			b.dirtyKeys(source.Cluster)[source.Key] = struct{}{}
 		}
 	}
@@ -143,7 +149,7 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	dirty := b.dirty
 	b.dirty = map[string]map[string]struct{}{}
 	for name := range dirty {
-		if !b.out[name] && (b.member[name] || view.SourcesOf(v, name).Exist()) { // an annotation may name a cluster that nobody has seen
+		if b.listed(v, name) {
 			b.cluster(name)
 		}
 	}
@@ -159,7 +165,7 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 	for _, name := range slices.Sorted(maps.Keys(b.clusters)) {
 		c := b.clusters[name]
 		switch keys, is := dirty[name]; {
-		case b.out[name] || c.left:
+		case c.left || b.out(name) || !c.record.Seen() && !b.listed(v, name):
 			b.leave(name, c)
 		case is:
 			b.computeCluster(v, name, c, keys)
@@ -173,6 +179,18 @@ func (b *board) compute(v keyspace.View[view.Fact], all bool) []owed {
 		result = append(result, owed{b.list, vector, false})
 	}
 	return result
+}
+
+// out reports whether a cluster is no part of the fleet any more, whatever is left of it.
+func (b *board) out(cluster string) bool { return b.members[cluster].State == internalv1.Deregistered }
+
+// listed reports whether a cluster that was not seen before is part of the fleet: it is there, somebody registered it, or
+// what is wanted elsewhere was made from it.
+func (b *board) listed(v keyspace.View[view.Fact], cluster string) bool {
+	if b.out(cluster) {
+		return false
+	}
+	return b.members[cluster].State == internalv1.Registered || len(b.feeds[cluster]) > 0 || view.SourcesOf(v, cluster).Exist()
 }
 
 // computeCluster stages the dirty rows of a cluster and its record. A cluster
@@ -193,6 +211,7 @@ func (b *board) computeCluster(v keyspace.View[view.Fact], name string, c *clust
 		c.to.owed = true
 	}
 	c.record = view.ClusterOf(c.record, sources.Metas, maps.All(c.rows))
+	c.record.RegisteredAt, c.record.Feeds = b.members[name].At, b.feeds[name]
 	if value, err := (view.Record{Cluster: &c.record}).Encode(); err == nil {
 		b.list.derived.Set(name, value)
 		b.list.owed = true

@@ -56,7 +56,7 @@ func (h *historian) note(e keyspace.Event[view.Fact]) {
 	defer h.mu.Unlock()
 	if e.Name == view.RegistryName {
 		for _, c := range e.Changes {
-			h.out[c.Key], h.forget[c.Key] = c.New.Deregistered, c.New.Deregistered
+			h.out[c.Key], h.forget[c.Key] = c.New.Deregistered(), c.New.Deregistered()
 		}
 		return
 	}

@@ -148,7 +148,7 @@ func (w *world) stored() records {
 // computed makes all views from nothing, with the pure functions alone.
 func (w *world) computed() records {
 	w.t.Helper()
-	sources, err := keyspace.NewReplica(w.store, keyspace.ReplicaConfig[view.Fact]{Kinds: view.SourceKinds(), Decode: view.DecodeFact})
+	sources, err := keyspace.NewReplica(w.store, keyspace.ReplicaConfig[view.Fact]{Names: []keyspace.Name{view.RegistryName}, Kinds: view.FollowedKinds(), Decode: view.DecodeFact})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -157,11 +157,12 @@ func (w *world) computed() records {
 	<-sources.Synced()
 	all := records{view.ClustersName: {}}
 	sources.View(func(v keyspace.View[view.Fact]) {
-		lineage := view.Lineage{}
+		lineage, feeds := view.Lineage{}, view.Feeds{}
 		for _, name := range v.Names() {
 			if name.Kind() == view.KindOutput {
 				for key, fact := range v.All(name) {
 					lineage.Move(view.Ref{Cluster: name.Instance(), Key: key}, nil, fact.Sources)
+					feeds.Move(view.Ref{Cluster: name.Instance(), Key: key}, nil, fact.Sources)
 				}
 			}
 		}
@@ -180,6 +181,10 @@ func (w *world) computed() records {
 				}
 			}
 			record := view.ClusterOf(view.Cluster{}, s.Metas, maps.All(rows))
+			record.Feeds = feeds[cluster]
+			if registered, ok := v.Get(view.RegistryName, cluster); ok {
+				record.RegisteredAt = registered.Member.At
+			}
 			all[view.ClustersName][cluster] = view.Record{Cluster: &record}
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 	"github.com/meshweir/meshweir/schemas/internalv1"
@@ -132,23 +134,55 @@ func TestWhatWasDroppedOfADeregisteredClusterIsNotWrittenAnew(t *testing.T) {
 	}
 }
 
+// expected waits until north, which nobody has seen, is listed as want, or not at all.
+func (w *world) expected(want *view.Cluster) {
+	w.t.Helper()
+	w.eventually(func() string { return cmp.Diff(want, w.stored()[view.ClustersName]["north"].Cluster) })
+}
+
 func TestARegisteredClusterIsListedAsNotKnownUntilItIsSeen(t *testing.T) {
 	w := newWorld(t, pipelinetest.Embedded(t))
 	w.materialiser()
 	w.flush()
 	w.converged()
-	listed := func(want bool) {
-		t.Helper()
-		w.eventually(func() string {
-			record, is := w.stored()[view.ClustersName]["north"]
-			if is != want || is && record.Cluster.Known {
-				return fmt.Sprintf("north is listed: %t, as %+v; want it there: %t, and not known", is, record.Cluster, want)
-			}
-			return ""
-		})
-	}
+	registered := view.Cluster{RegisteredAt: time.Unix(1_000_000, 0).UTC()}
 	w.member("north", internalv1.Registered)
-	listed(true)
+	w.expected(&registered)
 	w.member("north", internalv1.Deregistered)
-	listed(false)
+	w.expected(nil)
+	w.member("north", internalv1.Registered)
+	w.expected(&registered)
+	north := w.store.Owned("snapshot/north", "uid-north")
+	north.Complete()
+	if err := north.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() string {
+		if c := w.stored()[view.ClustersName]["north"].Cluster; c == nil || !c.Known || !c.Seen() || !c.RegisteredAt.Equal(registered.RegisteredAt) {
+			return fmt.Sprintf("north was seen, and is listed as %+v", c)
+		}
+		return ""
+	})
+}
+
+func TestAClusterThatFeedsOthersIsListedUnseenForAsLongAsItDoes(t *testing.T) {
+	w := newWorld(t, pipelinetest.Embedded(t))
+	stop := w.materialiser()
+	w.output["west"].Set(virtual, output(virtual, "east:"+route+",north:"+route+",north:"+service))
+	w.output["east"].Set(virtual, output(virtual, "north:"+route))
+	w.flush()
+	w.expected(&view.Cluster{Feeds: map[string]int{"east": 1, "west": 1}})
+	w.output["east"].Delete(virtual)
+	w.flush()
+	w.expected(&view.Cluster{Feeds: map[string]int{"west": 1}})
+
+	// It leaves also where a replica finds it in the list that begins later.
+	stop()
+	w.output["west"].Set(virtual, output(virtual, "east:"+route))
+	w.flush()
+	w.materialiser()
+	w.expected(nil)
+	if meta, err := w.store.Meta(t.Context(), rowsOf(t, "north")); err != nil || meta.Exists() {
+		t.Errorf("the rows of a cluster that nobody saw are there (%v)", err)
+	}
 }

@@ -67,6 +67,9 @@ func (m Metas) Known() bool { return m.Snapshot.Exists() && m.Snapshot.Complete 
 func ClusterOf(before Cluster, metas Metas, rows iter.Seq2[string, Row]) Cluster {
 	if !metas.Known() {
 		before.Known = false
+		if !before.Seen() {
+			before.Snapshot = standOf(metas.Snapshot) // it is being listed for the first time
+		}
 		return before
 	}
 	c := Cluster{

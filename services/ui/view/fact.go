@@ -33,8 +33,13 @@ type Fact struct {
 
 	Applied *Applied
 
-	// Deregistered is what the registry says of a cluster.
-	Deregistered bool
+	// Member is what the registry says of a cluster.
+	Member *internalv1.Membership
+}
+
+// Deregistered reports whether the registry says that a cluster is no part of the fleet.
+func (f Fact) Deregistered() bool {
+	return f.Member != nil && f.Member.State == internalv1.Deregistered
 }
 
 // shape is what every value of a source keyspace fits; what differs between kinds stays raw.
@@ -73,7 +78,11 @@ func DecodeFact(_ string, value []byte) (Fact, error) {
 		conditions, err := statusConditions(s.Status)
 		return Fact{Conditions: conditions}, err
 	case s.State != "":
-		return Fact{Deregistered: s.State == internalv1.Deregistered}, nil
+		f := Fact{Member: &internalv1.Membership{}}
+		if err := json.Unmarshal(value, f.Member); err != nil {
+			return Fact{}, fmt.Errorf("decoding a membership: %w", err)
+		}
+		return f, nil
 	default:
 		return Fact{}, fmt.Errorf("decoding a value: it is neither an object nor a status, a result or a membership")
 	}

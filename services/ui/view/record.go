@@ -146,6 +146,10 @@ func (a *Applied) Problem() bool {
 type Cluster struct {
 	// Known is false while the cluster's snapshot is missing or not complete: everything else is as it was last seen.
 	Known bool `json:"known"`
+	// RegisteredAt is when somebody registered the cluster; zero when nobody did.
+	RegisteredAt time.Time `json:"registeredAt,omitzero"`
+	// Feeds counts the outputs that were made from the cluster's objects, by the other cluster that they are in.
+	Feeds map[string]int `json:"feeds,omitempty"`
 	// Owner is the identity that the cluster's name is bound to, the UID of its kube-system namespace.
 	Owner string `json:"owner,omitempty"`
 	// Snapshot, Output and Applied say how far the cluster's keyspaces have come.
@@ -176,6 +180,9 @@ type Stand struct {
 	// ChangedAt is when the last change was written.
 	ChangedAt time.Time `json:"changedAt,omitzero"`
 }
+
+// Seen reports whether anything was ever seen of the cluster itself. What was not is expected: it was registered, or fed others.
+func (c Cluster) Seen() bool { return c.Known || c.Snapshot.Position != "" }
 
 // Problems is the number of problems.
 func (c Cluster) Problems() int { return c.Errors + c.Warnings }

@@ -44,6 +44,35 @@ func (l Lineage) Outputs(source Ref) []Ref {
 	return outputs
 }
 
+// Feeds counts the outputs that were made from each cluster, by the other cluster that they are in.
+type Feeds map[string]map[string]int
+
+// Move notes that the sources of an output changed.
+func (f Feeds) Move(output Ref, before, after []Ref) {
+	f.count(output.Cluster, before, -1)
+	f.count(output.Cluster, after, 1)
+}
+
+// count counts an output once for each cluster of its sources, which are sorted.
+func (f Feeds) count(in string, sources []Ref, by int) {
+	last := in
+	for _, source := range sources {
+		if source.Cluster == last || source.Cluster == in {
+			continue
+		}
+		last = source.Cluster
+		if f[last] == nil {
+			f[last] = map[string]int{}
+		}
+		if f[last][in] += by; f[last][in] == 0 {
+			delete(f[last], in)
+		}
+		if len(f[last]) == 0 {
+			delete(f, last)
+		}
+	}
+}
+
 // Sources are the source keyspaces of one cluster, as a replica shows them.
 type Sources struct {
 	Metas   Metas

@@ -11,6 +11,36 @@ import (
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
+func TestAClusterThatWasNeverSeenHasAPageThatSaysWhatIsMissing(t *testing.T) {
+	s := newSite(t, Config{})
+	north := view.Record{Cluster: &view.Cluster{RegisteredAt: time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC), Feeds: map[string]int{"west": 2}}}
+	value, err := north.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clusters.Set("north", value)
+	s.flush()
+	s.eventually("/clusters", "/clusters/north")
+	for path, want := range map[string][]string{
+		"/":                   {`href="/clusters/north"`, "Expected", "Never seen, registered", "1 cluster never seen"},
+		"/clusters":           {`href="/clusters/north"`, "Expected", "Never seen, registered", "2 objects in <a href=\"/clusters/west\">west</a>"},
+		"/clusters/north":     {"was never seen", "2026-11-30T10:00:00Z", "meshweir cluster register north --create-user", "meshweir cluster deregister north", "2 objects in"},
+		"/api/clusters/north": {`"expected": true`, `"registeredAt": "2026-11-30T10:00:00Z"`},
+	} {
+		_, body := s.get(path)
+		for _, text := range want {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s does not say %q:\n%s", path, text, body)
+			}
+		}
+		for _, text := range []string{"Disconnected", "disconnected", "No heartbeat", "last known"} {
+			if strings.Contains(body, text) {
+				t.Errorf("%s says %q of a cluster that never was there:\n%s", path, text, body)
+			}
+		}
+	}
+}
+
 func TestClustersThatAskForAttentionComeFirst(t *testing.T) {
 	f := &Fleet{Looked: true}
 	for n := range 30 {

@@ -78,6 +78,9 @@ func (w *wiring) joined() *mesh.Index {
 // seen reports whether the state of a cluster is known, and nothing says that its agent is away.
 func (c *Cluster) seen() bool { return c.Known && (c.Beat.Connected() || c.Beat.Since.IsZero()) }
 
+// away reports whether the agent of a cluster that was seen is gone, or cannot read it.
+func (c *Cluster) away() bool { return !c.Expected && !c.Beat.Connected() && !c.Beat.Since.IsZero() }
+
 // rank puts the clusters that ask for attention first: those that are away, then those with errors, then those with warnings.
 func (c *Cluster) rank() int {
 	switch {
@@ -103,7 +106,9 @@ func illFirst(clusters []*Cluster) []*Cluster {
 type Cluster struct {
 	Name string `json:"name"`
 	view.Cluster
-	Beat Beat `json:"heartbeat"`
+	// Expected is true while nothing was ever seen of the cluster: somebody registered it, or what is wanted elsewhere was made from it.
+	Expected bool `json:"expected,omitempty"`
+	Beat     Beat `json:"heartbeat"`
 	// Items are sorted by kind, namespace and name.
 	Items []*Item `json:"-"`
 	// wired is the same number as long as what a wiring is made from is the same.

@@ -82,6 +82,7 @@ func (m *mirror) build() *Fleet {
 	f := &Fleet{Notice: m.notice, Histories: maps.Clone(m.histories)}
 	for _, name := range slices.Sorted(maps.Keys(m.clusters)) {
 		c := &Cluster{Name: name, Cluster: m.clusters[name], Beat: m.beats[name]}
+		c.Expected = !c.Seen() && !c.Beat.Alive
 		if r := m.rows[name]; r != nil {
 			c.Items, c.wired = r.list(), r.wired
 		}

@@ -83,15 +83,17 @@ func (r *renderer) shellRegions(f *Fleet, current string) ([]region, error) {
 
 // fleetState says in a few words how the fleet is, the worst first.
 func fleetState(f *Fleet) shellFleet {
-	away, unknown, open := 0, 0, f.openInsights()
+	away, expected, unknown, open := 0, 0, 0, f.openInsights()
 	errors, warnings := open[insight.Error], open[insight.Warning]
 	for _, c := range f.Clusters {
 		errors += c.Errors
 		warnings += c.Warnings
-		if !c.Beat.Connected() && !c.Beat.Since.IsZero() {
+		switch {
+		case c.Expected:
+			expected++
+		case c.away():
 			away++
-		}
-		if !c.Known {
+		case !c.Known:
 			unknown++
 		}
 	}
@@ -106,6 +108,8 @@ func fleetState(f *Fleet) shellFleet {
 		return shellFleet{"error", plural(away, "cluster", "clusters") + " disconnected"}
 	case errors > 0:
 		return shellFleet{"error", plural(errors, "error", "errors")}
+	case expected > 0:
+		return shellFleet{"unknown", plural(expected, "cluster", "clusters") + " never seen"}
 	case unknown > 0:
 		return shellFleet{"unknown", plural(unknown, "cluster", "clusters") + " unknown"}
 	case warnings > 0:
@@ -120,7 +124,7 @@ func fleetState(f *Fleet) shellFleet {
 func clustersBadge(f *Fleet) badge {
 	away := 0
 	for _, c := range f.Clusters {
-		if !c.Beat.Connected() && !c.Beat.Since.IsZero() {
+		if c.away() {
 			away++
 		}
 	}
