@@ -30,7 +30,11 @@ func SetsMode(mode string) bool { return mode != "" && mode != "UNSET" }
 
 // Older orders policies by age, as Istio does where one of several counts (pilot/pkg/model/config.go, configCompareByCreationTime).
 func (p Peer) Older(o Peer) int {
-	return cmp.Or(strings.Compare(p.Created, o.Created), strings.Compare(p.Name, o.Name), strings.Compare(p.Namespace, o.Namespace))
+	return older(p.Created, o.Created, p.Name, o.Name, p.Namespace, o.Namespace)
+}
+
+func older(created, otherCreated, name, otherName, namespace, otherNamespace string) int {
+	return cmp.Or(strings.Compare(created, otherCreated), strings.Compare(name, otherName), strings.Compare(namespace, otherNamespace))
 }
 
 // Levels returns which of the policies are in force at each level for a workload with labels in a namespace: the oldest of each; -1 for none. A
