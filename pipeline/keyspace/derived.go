@@ -224,8 +224,14 @@ func (d *Derived) write(ctx context.Context, b batch, inputs Vector, lost bool) 
 	return nil
 }
 
-// recordInputs moves the stored vector without a revision and without an event: the state is the same.
+// recordInputs moves the stored vector without a revision and without an event: the state is the same. An input that Redis
+// has no more leaves the vector; one that this writer has not followed so far keeps it as it is.
 func (d *Derived) recordInputs(ctx context.Context, inputs Vector) error {
+	if _, err := d.overtaken(ctx, inputs); errors.Is(err, ErrStale) {
+		return nil // whoever has seen more says so
+	} else if err != nil {
+		return err
+	}
 	meta := d.stored.meta
 	meta.Inputs = maps.Clone(inputs)
 	if err := d.store.amend(ctx, d.name, d.stored.meta, meta); err != nil {

@@ -271,7 +271,7 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// amend changes what meta says without a write: no revision, no event.
+// amend changes what meta says without a write, no revision, no event: where it says still what base does.
 func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 	err := s.client.Watch(ctx, func(tx *redis.Tx) error {
 		reply, err := tx.HMGet(ctx, name.MetaKey(), metaFields()...).Result()
@@ -282,7 +282,7 @@ func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 		if err != nil {
 			return err
 		}
-		if !found.sameWrite(base) || !next.Inputs.AtLeast(found.Inputs) {
+		if !found.sameWrite(base) || !maps.Equal(found.Inputs, base.Inputs) {
 			return errMoved
 		}
 		cmds, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {

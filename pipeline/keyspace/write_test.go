@@ -504,6 +504,38 @@ func TestDerivedOpensAnEpochAfterWhatWasSeen(t *testing.T) {
 	})
 }
 
+func TestCheckForgetsAnInputThatWasDroppedAndNoneThatItsWriterDoesNotKnow(t *testing.T) {
+	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := open(t, client, keyspace.Config{})
+		west := keyspace.Name("snapshot/west")
+		for _, name := range []keyspace.Name{snapshot, west} {
+			flush(t, store.Owned(name, "uid"), state{"a": "1"})
+		}
+		both := keyspace.Vector{snapshot: meta(t, store, snapshot).Position, west: meta(t, store, west).Position}
+		derived := store.Derived(output)
+		derived.Set("a", []byte("1"))
+		derived.Complete()
+		if err := derived.Flush(t.Context(), both); err != nil {
+			t.Fatal(err)
+		}
+		one := keyspace.Vector{snapshot: both[snapshot]}
+		check := func(want keyspace.Vector) {
+			t.Helper()
+			if err := derived.Check(t.Context(), one); err != nil {
+				t.Fatal(err)
+			}
+			if m := meta(t, store, output); m.Revision != 1 || !cmp.Equal(m.Inputs, want) {
+				t.Errorf("revision %d, inputs %v, want 1 and %v", m.Revision, m.Inputs, want)
+			}
+		}
+		check(both) // west is there: whoever wrote this has seen more
+		if err := store.Drop(t.Context(), west); err != nil {
+			t.Fatal(err)
+		}
+		check(one)
+	})
+}
+
 func TestCheckRecordsInputsWithoutAnEvent(t *testing.T) {
 	pipelinetest.Each(t, func(t *testing.T, client redis.UniversalClient) {
 		store := open(t, client, keyspace.Config{})
