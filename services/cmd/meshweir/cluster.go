@@ -33,7 +33,8 @@ func (o *operator) clusterLs() *cobra.Command {
   unreadable     an agent works for it and cannot read it, since then; its last state stays in force
   silent         no agent works for it; what it held when it last changed is known, and stays in force
   expected       nothing is known of it; what was made from it is held as it is
-  deregistered   no part of the fleet until it is registered again`,
+  deregistered   no part of the fleet until it is registered again; its name is kept, as that is what shuts out an agent
+                 of it that comes back`,
 		Example: `  meshweir cluster ls
   meshweir cluster ls -o json | jq -r '.clusters[] | select(.state != "connected") | .name'`,
 		Run: o.run(func(ctx context.Context, s session, _ []string) error {

@@ -74,7 +74,7 @@ func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, f
 		}
 	}
 	for _, k := range look.Keyspaces {
-		verdicts = append(verdicts, judgeKeyspace(k, look.At))
+		verdicts = append(verdicts, judgeKeyspace(k, members, look.At))
 	}
 	for _, stranger := range look.Strangers {
 		verdicts = append(verdicts, verdict{
@@ -231,11 +231,12 @@ func judgeGroup(k survey.Keyspace, g survey.Group, now time.Time) verdict {
 	return v
 }
 
-func judgeKeyspace(k survey.Keyspace, now time.Time) verdict {
+func judgeKeyspace(k survey.Keyspace, members map[string]internalv1.Membership, now time.Time) verdict {
 	v := verdict{Level: levelOK, Of: "keyspace", Name: string(k.Name), Says: fmt.Sprintf("revision %d, changed %s ago", k.Revision, age(now, k.ChangedAt))}
 	var behind []string
 	for _, in := range k.Inputs {
 		switch {
+		case in.Lost && wentWithItsCluster(in.Name, members): // its writer's next comparison forgets it
 		case in.Lost:
 			behind = append(behind, fmt.Sprintf("%s, whose history is another by now", in.Name))
 		case in.Behind > 0 && since(now, in.ChangedAt) > staleAfter:
@@ -243,6 +244,8 @@ func judgeKeyspace(k survey.Keyspace, now time.Time) verdict {
 		}
 	}
 	switch {
+	case len(k.Trouble) > 0 && wentWithItsCluster(k.Name, members):
+		v.Says = "goes with its cluster, which is deregistered"
 	case len(k.Trouble) > 0:
 		v.Level, v.Says, v.Mend = levelFail, k.Trouble[0], "see that its writer runs"
 		if !k.Exists {

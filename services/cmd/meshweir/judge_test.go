@@ -70,6 +70,15 @@ func TestCheckSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 		{"a keyspace that stays behind", with(func(k *survey.Keyspace) {
 			k.Inputs = []survey.Input{{Name: "a/b", Behind: 3, ChangedAt: ago(time.Hour)}}
 		}), nil, "keyspace", levelWarn},
+		{"a keyspace made from a cluster that was just deregistered", with(func(k *survey.Keyspace) {
+			k.Name, k.Kind, k.Inputs = "output/east", "output", []survey.Input{{Name: "snapshot/west", Lost: true, ChangedAt: now}}
+		}), map[string]internalv1.Membership{"west": {State: internalv1.Deregistered}}, "keyspace", levelOK},
+		{"what is left of a cluster that was just deregistered", with(func(k *survey.Keyspace) {
+			k.Name, k.Kind, k.Trouble = "output/west", "output", []string{"it has no entries"}
+		}), map[string]internalv1.Membership{"west": {State: internalv1.Deregistered}}, "keyspace", levelOK},
+		{"what is of no cluster, though one had its name", with(func(k *survey.Keyspace) {
+			k.Name, k.Kind, k.Trouble = "registry/clusters", "registry", []string{"damaged"}
+		}), map[string]internalv1.Membership{"clusters": {State: internalv1.Deregistered}}, "keyspace", levelFail},
 		{"a keyspace made from what is no more", with(func(k *survey.Keyspace) { k.Inputs = []survey.Input{{Name: "a/b", Lost: true, ChangedAt: now}} }), nil, "keyspace", levelWarn},
 	}
 	for _, tt := range tests {
