@@ -11,6 +11,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/stream"
 	"github.com/meshweir/meshweir/pipeline/survey"
+	"github.com/meshweir/meshweir/services/ui/view"
 )
 
 const (
@@ -160,6 +161,18 @@ type pipelinePage struct {
 // Figures are the names of those at the top of the page.
 func (p *pipelinePage) Figures() []string {
 	return []string{"Writes now", "Behind", "Pending", "Dead letters"}
+}
+
+// Unqueued says who reads a keyspace whose events no group shares: they follow it as state, and so nobody is behind.
+func (p *pipelinePage) Unqueued(kind string) string {
+	switch kind {
+	case view.KindView:
+		return "no group: dashboards follow it as state"
+	case view.KindInsight:
+		return "no group: dashboards follow it as state, the command line reads it"
+	default:
+		return "no group: read as state, if at all"
+	}
 }
 
 // groupLine sums up a consumer group over all streams.

@@ -115,6 +115,24 @@ func regionsOf(t *testing.T, p *page, data any) string {
 	return all.String()
 }
 
+func TestAKeyspaceWithoutAGroupIsNotSaidToBeReadByNobody(t *testing.T) {
+	p := &pipelinePage{Known: true, Query: pipelineQuery{Page: 1}, Survey: survey.Survey{Keyspaces: []survey.Keyspace{
+		{Name: "insight/west", Kind: "insight"},
+		{Name: "view/clusters", Kind: "view"},
+		{Name: "other/a", Kind: "other"},
+		{Name: "snapshot/west", Kind: "snapshot", Stream: survey.Stream{Groups: []survey.Group{{Name: "ui"}}}},
+	}}}
+	p.fillKeyspaces()
+	text := regionsOf(t, (&Server{}).pipeline(), p)
+	for says, times := range map[string]int{
+		"nobody reads": 0, "no group": 3, "dashboards follow it as state": 2, "the command line reads it": 1, "read as state, if at all": 1,
+	} {
+		if got := strings.Count(text, says); got != times {
+			t.Errorf("it says %q %d times, want %d:\n%s", says, got, times, text)
+		}
+	}
+}
+
 func TestThePipelineDoesNotSayZeroWhereItDoesNotKnow(t *testing.T) {
 	shown := func(w *watch) string {
 		p := &pipelinePage{Query: pipelineQuery{Page: 1}}
