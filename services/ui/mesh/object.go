@@ -71,7 +71,7 @@ func healthOf(row *view.Row, seen bool) (health Health, says string) {
 		return c.Type == v1alpha1.ConditionInputMissing && c.Problem()
 	})
 	switch {
-	case len(problems) > 0 && problems[0].Severity == view.SeverityError:
+	case len(problems) > 0 && problems[0].Severity == v1alpha1.SeverityError:
 		return Broken, problems[0].Title
 	case held:
 		return Held, problems[0].Title

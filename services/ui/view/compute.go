@@ -8,6 +8,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
 
 // Facts is all that is known of one key of one cluster; nil for what a keyspace does not hold.
@@ -85,7 +86,7 @@ func ClusterOf(before Cluster, metas Metas, rows iter.Seq2[string, Row]) Cluster
 
 func (c *Cluster) add(key string, row Row) {
 	for _, p := range row.Problems() {
-		if p.Severity == SeverityError {
+		if p.Severity == v1alpha1.SeverityError {
 			c.Errors++
 		} else {
 			c.Warnings++

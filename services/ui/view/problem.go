@@ -30,20 +30,9 @@ func (c Condition) Notice() bool {
 	return v1alpha1.SeverityOf(c.Type, c.Status) == v1alpha1.SeverityNotice
 }
 
-// Severity orders problems.
-type Severity string
-
-// The severities.
-const (
-	// SeverityError is a problem because of which something is not in force.
-	SeverityError = Severity(v1alpha1.SeverityError)
-	// SeverityWarning is a problem while which the last good state is in force.
-	SeverityWarning = Severity(v1alpha1.SeverityWarning)
-)
-
 // Problem is one thing that is wrong with an object.
 type Problem struct {
-	Severity Severity `json:"severity"`
+	Severity v1alpha1.Severity `json:"severity"`
 	// Title names the problem in a few words: "Accepted is False: UnsupportedValue".
 	Title string `json:"title"`
 	// Message says what is wrong and, where known, how to mend it.
@@ -54,9 +43,9 @@ type Problem struct {
 func (r *Row) Problems() []Problem {
 	var problems []Problem
 	if m := r.Manifest; m != nil {
-		p := Problem{Severity: SeverityError, Title: "Manifest is not in force", Message: m.Message}
+		p := Problem{Severity: v1alpha1.SeverityError, Title: "Manifest is not in force", Message: m.Message}
 		if m.LastGood {
-			p.Severity, p.Title = SeverityWarning, "Manifest is broken, its last good state is in force"
+			p.Severity, p.Title = v1alpha1.SeverityWarning, "Manifest is broken, its last good state is in force"
 		}
 		problems = append(problems, p)
 	}
@@ -66,10 +55,10 @@ func (r *Row) Problems() []Problem {
 			"Conflict": "The name is taken by an object that is not Meshweir's",
 			"Refused":  "What the cluster holds is newer",
 		}[string(r.Applied.Result)]
-		problems = append(problems, Problem{SeverityError, title, r.Applied.Message})
+		problems = append(problems, Problem{v1alpha1.SeverityError, title, r.Applied.Message})
 	}
 	for _, c := range rootCauses(r.Conditions) {
-		severity := Severity(v1alpha1.SeverityOf(c.Type, c.Status))
+		severity := v1alpha1.SeverityOf(c.Type, c.Status)
 		title := fmt.Sprintf("%s is %s", c.Type, c.Status)
 		if c.Reason != "" {
 			title += ": " + c.Reason
@@ -115,8 +104,8 @@ func rootCauses(conditions []Condition) []Condition {
 	return roots
 }
 
-func severityRank(s Severity) int {
-	if s == SeverityError {
+func severityRank(s v1alpha1.Severity) int {
+	if s == v1alpha1.SeverityError {
 		return 0
 	}
 	return 1

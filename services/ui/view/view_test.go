@@ -10,6 +10,7 @@ import (
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
+	"github.com/meshweir/meshweir/schemas/v1alpha1"
 	"github.com/meshweir/meshweir/services/ui/view"
 )
 
@@ -106,7 +107,7 @@ func TestProblemsNameRootCausesOnly(t *testing.T) {
 			{"type":"Programmed","status":"False","reason":"Invalid"},
 			{"type":"ResolvedRefs","status":"True","reason":"ResolvedRefs"}]}]}}`)
 	row, _ := view.RowOf(view.Facts{Live: fact(t, hand), Status: gateway})
-	want := []view.Problem{{Severity: view.SeverityError, Title: "Accepted is False: HostnameConflict (listener http)", Message: "taken"}}
+	want := []view.Problem{{Severity: v1alpha1.SeverityError, Title: "Accepted is False: HostnameConflict (listener http)", Message: "taken"}}
 	if diff := cmp.Diff(want, row.Problems()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
@@ -135,15 +136,15 @@ func TestProblemsOfEachKind(t *testing.T) {
 	tests := []struct {
 		name     string
 		in       view.Facts
-		severity view.Severity
+		severity v1alpha1.Severity
 		title    string
 	}{
-		{"a broken manifest", view.Facts{Live: fact(t, problem("false"))}, view.SeverityError, "Manifest is not in force"},
-		{"a broken manifest whose last good state holds", view.Facts{Live: fact(t, problem("true"))}, view.SeverityWarning, "Manifest is broken, its last good state is in force"},
-		{"an output that was refused", view.Facts{Wanted: fact(t, managed), Applied: fact(t, `{"result":"Refused"}`)}, view.SeverityError, "What the cluster holds is newer"},
-		{"an input that is missing", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"InputMissing","status":"True"}]}}`)}, view.SeverityWarning, "InputMissing is True"},
-		{"a name that a user's object has", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Conflict","status":"True","reason":"Cluster"}]}}`)}, view.SeverityError, "Conflict is True: Cluster"},
-		{"not programmed, and nothing else says why", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Programmed","status":"False","reason":"Pending"}]}}`)}, view.SeverityError, "Programmed is False: Pending"},
+		{"a broken manifest", view.Facts{Live: fact(t, problem("false"))}, v1alpha1.SeverityError, "Manifest is not in force"},
+		{"a broken manifest whose last good state holds", view.Facts{Live: fact(t, problem("true"))}, v1alpha1.SeverityWarning, "Manifest is broken, its last good state is in force"},
+		{"an output that was refused", view.Facts{Wanted: fact(t, managed), Applied: fact(t, `{"result":"Refused"}`)}, v1alpha1.SeverityError, "What the cluster holds is newer"},
+		{"an input that is missing", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"InputMissing","status":"True"}]}}`)}, v1alpha1.SeverityWarning, "InputMissing is True"},
+		{"a name that a user's object has", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Conflict","status":"True","reason":"Cluster"}]}}`)}, v1alpha1.SeverityError, "Conflict is True: Cluster"},
+		{"not programmed, and nothing else says why", view.Facts{Live: fact(t, hand), Status: fact(t, `{"status":{"conditions":[{"type":"Programmed","status":"False","reason":"Pending"}]}}`)}, v1alpha1.SeverityError, "Programmed is False: Pending"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
