@@ -9,11 +9,11 @@ import (
 // DefaultRootNamespace is the root namespace of a mesh whose configuration names none.
 const DefaultRootNamespace = "istio-system"
 
-// What a ConfigMap is called that holds the configuration of Istio's default revision, and in which field.
-const (
-	meshConfigName  = "istio"
-	meshConfigField = "mesh"
-)
+// MeshConfigField is the field of a ConfigMap's data that holds a mesh configuration, as YAML.
+const MeshConfigField = "mesh"
+
+// meshConfigName is what the ConfigMap is called that holds the configuration of Istio's default revision.
+const meshConfigName = "istio"
 
 // MeshConfig is what the mesh configuration of one revision of Istio says to the rules of this package.
 type MeshConfig struct {
@@ -29,11 +29,11 @@ type MeshConfig struct {
 }
 
 // IsMeshConfig reports whether a ConfigMap holds the mesh configuration of a revision: "istio", or "istio-<revision>", with a text
-// in data.mesh. Any other may have that field, and parameters of a Gateway may have that name.
+// in its [MeshConfigField]. Any other may have that field, and parameters of a Gateway may have that name.
 func IsMeshConfig[V any](name string, data map[string]V) bool {
-	_, ok := any(data[meshConfigField]).(string)
-	_, there := data[meshConfigField]
-	return ok && there && (name == meshConfigName || strings.HasPrefix(name, meshConfigName+"-"))
+	value, there := data[MeshConfigField]
+	_, text := any(value).(string)
+	return there && text && (name == meshConfigName || strings.HasPrefix(name, meshConfigName+"-"))
 }
 
 // RootNamespace returns the root namespace of a cluster with these mesh configurations. Istio's revisions share one; where they do not, that

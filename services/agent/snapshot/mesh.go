@@ -17,7 +17,6 @@ import (
 // Names of Istio's that decide what is taken.
 const (
 	rootCertificates = "istio-ca-root-cert"
-	meshField        = "mesh"
 	networkLabel     = "topology.istio.io/network"
 )
 
@@ -37,12 +36,12 @@ func reduceConfigMap(object map[string]any, key resource.Key) error {
 	if _, err := parseMesh(data); err != nil {
 		return err
 	}
-	object["data"] = newTree([]string{meshField, "meshNetworks"}).keep(data)
+	object["data"] = newTree([]string{istio.MeshConfigField, "meshNetworks"}).keep(data)
 	return nil
 }
 
 func parseMesh(data map[string]any) (mesh, error) {
-	text, _ := data[meshField].(string)
+	text, _ := data[istio.MeshConfigField].(string)
 	var config struct {
 		RootNamespace      string                  `json:"rootNamespace"`
 		DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors"`

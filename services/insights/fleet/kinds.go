@@ -254,7 +254,7 @@ func (c *MeshConfig) UnmarshalJSON(value []byte) error {
 	}
 	c.Meta = object.Meta
 	c.MeshConfig.Namespace, c.MeshConfig.Name = object.Namespace, object.Name
-	return yaml.Unmarshal([]byte(object.Data["mesh"]), &c.MeshConfig)
+	return yaml.Unmarshal([]byte(object.Data[istio.MeshConfigField]), &c.MeshConfig)
 }
 
 // UnreadKind says that the objects of a kind cannot be read.

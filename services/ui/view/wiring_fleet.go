@@ -59,7 +59,7 @@ func meshWiring(name string, raw []byte) *Wiring {
 		return nil
 	}
 	var mesh istio.MeshConfig
-	if yaml.Unmarshal([]byte(data["mesh"]), &mesh) != nil {
+	if yaml.Unmarshal([]byte(data[istio.MeshConfigField]), &mesh) != nil {
 		return nil
 	}
 	return &Wiring{Mesh: &mesh}
