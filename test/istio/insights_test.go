@@ -301,6 +301,19 @@ func TestIstioHasNoClusterWhereInsightsSays(t *testing.T) {
 // leads returns the hosts that VirtualServices' routes of proxies lead to, and whether one of these proxies has a cluster for it.
 func leads(t *testing.T, own, objects []object) map[string]bool {
 	t.Helper()
+	hosts := map[string]bool{}
+	for to, exists := range leadsTo(t, own, objects) {
+		hosts[to.host] = hosts[to.host] || exists
+	}
+	return hosts
+}
+
+// leg is where a route leads; subset is empty for a host as a whole.
+type leg struct{ host, subset string }
+
+// leadsTo returns where VirtualServices' routes of proxies lead to, and whether one of these proxies has a cluster for it.
+func leadsTo(t *testing.T, own, objects []object) map[leg]bool {
+	t.Helper()
 	m := newMesh(t, objects)
 	proxies := append(m.routers(own), m.sidecar("elsewhere", nil))
 	namespaces := map[string]bool{}
@@ -310,16 +323,17 @@ func leads(t *testing.T, own, objects []object) map[string]bool {
 			proxies = append(proxies, m.sidecar(namespace, nil))
 		}
 	}
-	hosts := map[string]bool{}
+	legs := map[leg]bool{}
 	for _, p := range proxies {
 		clusters := xdstest.ExtractClusters(p.Clusters)
 		for _, name := range envoy.References(nil, m.routed(p)) {
-			if direction, _, host, _ := model.ParseSubsetKey(name); direction == model.TrafficDirectionOutbound {
-				hosts[string(host)] = hosts[string(host)] || clusters[name] != nil
+			if direction, subset, host, _ := model.ParseSubsetKey(name); direction == model.TrafficDirectionOutbound {
+				to := leg{string(host), subset}
+				legs[to] = legs[to] || clusters[name] != nil
 			}
 		}
 	}
-	return hosts
+	return legs
 }
 
 // routed are the routes of a proxy for the hosts of VirtualServices; a Service's own are left out.

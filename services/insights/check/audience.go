@@ -10,8 +10,8 @@ import (
 
 // defaults are what the mesh configurations of a cluster say.
 type defaults struct {
-	services, virtualServices []string
-	root                      string
+	services, virtualServices, destinationRules []string
+	root                                        string
 }
 
 func defaultsOf(r *fleet.Reader, cluster string) defaults {
@@ -22,14 +22,18 @@ func defaultsOf(r *fleet.Reader, cluster string) defaults {
 		}
 	}
 	return defaults{
-		services:        istio.DefaultExportTo(configs, func(c istio.MeshConfig) []string { return c.DefaultServiceExportTo }),
-		virtualServices: istio.DefaultExportTo(configs, func(c istio.MeshConfig) []string { return c.DefaultVirtualServiceExportTo }),
-		root:            istio.RootNamespace(configs),
+		services:         istio.DefaultExportTo(configs, func(c istio.MeshConfig) []string { return c.DefaultServiceExportTo }),
+		virtualServices:  istio.DefaultExportTo(configs, func(c istio.MeshConfig) []string { return c.DefaultVirtualServiceExportTo }),
+		destinationRules: istio.DefaultExportTo(configs, func(c istio.MeshConfig) []string { return c.DefaultDestinationRuleExportTo }),
+		root:             istio.RootNamespace(configs),
 	}
 }
 
-// clients are who a VirtualService is for.
+// clients are who a VirtualService is for. One that others delegate to is for theirs, whoever that is.
 func clients(r *fleet.Reader, ref fleet.Ref, v *fleet.VirtualService, d defaults) istio.Audience {
+	if len(v.Spec.Hosts) == 0 {
+		return istio.Audience{All: true, Sidecars: true}
+	}
 	to := istio.Exported(v.Spec.ExportTo, d.virtualServices, ref.Key.Namespace)
 	return istio.Clients(v.Spec.Gateways, to, ref.Key.Namespace, func(namespace, gateway string) []string {
 		g := fleet.Get[fleet.Gateway](r, ref.Ref(fleet.IstioGateways, namespace, gateway))

@@ -72,8 +72,8 @@ func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
 		if v == nil || v.Managed() {
 			return nil
 		}
-		legs(v, func(host, path string) {
-			add(destination{name: host, host: resource.FullHost(host, subject.Key.Namespace)}, field{path, host})
+		legs(v, func(to fleet.Destination, path string) {
+			add(destination{name: to.Host, host: resource.FullHost(to.Host, subject.Key.Namespace)}, field{path + ".host", to.Host})
 		})
 		if len(all) > 0 {
 			to := clients(r, subject, v, defaultsOf(r, subject.Cluster))
@@ -93,25 +93,25 @@ func destinations(r *fleet.Reader, subject fleet.Ref) []*destination {
 	return all
 }
 
-// legs calls add for each destination of a VirtualService.
-func legs(v *fleet.VirtualService, add func(host, path string)) {
-	named := func(host, path string) {
-		if host != "" { // which Istio refuses
-			add(host, path)
+// legs calls add for each destination of a VirtualService, and its field.
+func legs(v *fleet.VirtualService, add func(to fleet.Destination, path string)) {
+	named := func(to fleet.Destination, path string) {
+		if to.Host != "" { // which Istio refuses
+			add(to, path)
 		}
 	}
 	each := func(kind string, i int, legs []fleet.Leg) {
 		for j, leg := range legs {
-			named(leg.Destination.Host, fmt.Sprintf("spec.%s[%d].route[%d].destination.host", kind, i, j))
+			named(leg.Destination, fmt.Sprintf("spec.%s[%d].route[%d].destination", kind, i, j))
 		}
 	}
 	for i, h := range v.Spec.HTTP {
 		each("http", i, h.Route)
 		if h.Mirror != nil {
-			named(h.Mirror.Host, fmt.Sprintf("spec.http[%d].mirror.host", i))
+			named(*h.Mirror, fmt.Sprintf("spec.http[%d].mirror", i))
 		}
 		for j, m := range h.Mirrors {
-			named(m.Destination.Host, fmt.Sprintf("spec.http[%d].mirrors[%d].destination.host", i, j))
+			named(m.Destination, fmt.Sprintf("spec.http[%d].mirrors[%d].destination", i, j))
 		}
 	}
 	for i, t := range v.Spec.TLS {

@@ -44,6 +44,16 @@ func Table() []Check {
 			Closes: "there is a GatewayClass of the name, or the Gateway names another class",
 		},
 		{
+			Code: "CFG0106", Severity: insight.Error, Title: "Route to a subset that nobody declares", Run: subsetMissing,
+			Subjects: []fleet.Input{fleet.VirtualServices},
+			Inputs: []fleet.Input{
+				fleet.VirtualServices, fleet.DestinationRules, fleet.Services, fleet.ServiceEntries, fleet.GlobalServices,
+				fleet.IstioGateways, fleet.Deployments, fleet.StatefulSets, fleet.DaemonSets, fleet.MeshConfigs, fleet.Clusters,
+			},
+			Why:    "Requests that take this route fail (503, NC in the access log), and mirrored ones are lost, though host and route are accepted.",
+			Closes: "a DestinationRule that counts for the clients of the route declares the subset, or the route names another one",
+		},
+		{
 			Code: "CFG0117", Severity: insight.Warning, Title: "An output is changed by others again and again", Run: outputDrifts,
 			Subjects: []fleet.Input{fleet.Reports}, Inputs: []fleet.Input{fleet.Reports},
 			Why:    "Somebody or something else writes an object that Meshweir owns. Each time requests meet what neither side wants for a moment, and the other side never gets what it tries.",

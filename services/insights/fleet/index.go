@@ -22,6 +22,8 @@ const (
 	ByFleetName Index = "fleet name"
 	// ByKind finds the Gateways and GatewayClasses of a cluster by their kind, an [Input].
 	ByKind Index = "kind"
+	// ByRuleHost finds the DestinationRules of a cluster by their host in full, or by "*" where it is a wildcard.
+	ByRuleHost Index = "rule host"
 	// ByServerHost finds the Istio Gateways of a cluster that have a server with a host, without its namespace.
 	ByServerHost Index = "server host"
 	// ByHTTPPort finds the Istio Gateways of a cluster that have a server at a port for HTTP without TLS, and ByTCPPort for anything else without TLS.
@@ -48,6 +50,8 @@ func (i Index) covers(value string) []Input {
 		return []Input{GlobalServices}
 	case ByKind:
 		return []Input{Input(value)}
+	case ByRuleHost:
+		return []Input{DestinationRules}
 	case ByServerHost, ByHTTPPort, ByTCPPort:
 		return []Input{IstioGateways}
 	case ByLabel:
@@ -84,6 +88,11 @@ func entries(ref Ref, object Object) []entry {
 	case *ServiceEntry:
 		return append(distinct(o.Spec.Hosts, func(host string) entry { return at(ByHost, host) }),
 			distinct(o.Spec.Hosts, func(host string) entry { return entry{ByFleetHost, "", host} })...)
+	case *DestinationRule:
+		if strings.HasPrefix(o.Spec.Host, "*") {
+			return []entry{at(ByRuleHost, "*")}
+		}
+		return []entry{at(ByRuleHost, resource.FullHost(o.Spec.Host, ref.Key.Namespace))}
 	case *GlobalService:
 		return []entry{{ByFleetHost, "", o.Spec.Host}, {ByFleetName, "", ref.Key.Namespace + "/" + ref.Key.Name}}
 	case *APIGateway:

@@ -27,6 +27,7 @@ const (
 	MeshConfigs         Input = "ConfigMap"
 	VirtualServices     Input = "VirtualService.networking.istio.io"
 	IstioGateways       Input = "Gateway.networking.istio.io"
+	DestinationRules    Input = "DestinationRule.networking.istio.io"
 	ServiceEntries      Input = "ServiceEntry.networking.istio.io"
 	PeerAuthentications Input = "PeerAuthentication.security.istio.io"
 	Gateways            Input = "Gateway." + resource.GatewayGroup
@@ -96,7 +97,8 @@ type Workload struct {
 
 // Destination is where a route of a VirtualService leads.
 type Destination struct {
-	Host string `json:"host"`
+	Host   string `json:"host"`
+	Subset string `json:"subset"`
 }
 
 // Leg is one way of a route.
@@ -108,6 +110,8 @@ type Leg struct {
 type VirtualService struct {
 	Meta `json:"metadata"`
 	Spec struct {
+		// Hosts are none for one that others delegate to.
+		Hosts    []string `json:"hosts"`
 		Gateways []string `json:"gateways"`
 		ExportTo []string `json:"exportTo"`
 		HTTP     []struct {
@@ -170,6 +174,21 @@ type ServiceEntry struct {
 	Spec struct {
 		Hosts    []string `json:"hosts"`
 		ExportTo []string `json:"exportTo"`
+	} `json:"spec"`
+}
+
+// DestinationRule is Istio's, as far as checks read it.
+type DestinationRule struct {
+	Meta `json:"metadata"`
+	Spec struct {
+		Host             string   `json:"host"`
+		ExportTo         []string `json:"exportTo"`
+		WorkloadSelector struct {
+			MatchLabels map[string]string `json:"matchLabels"`
+		} `json:"workloadSelector"`
+		Subsets []struct {
+			Name string `json:"name"`
+		} `json:"subsets"`
 	} `json:"spec"`
 }
 
@@ -278,6 +297,8 @@ func newValue(kind Input) value {
 		return &APIGateway{}
 	case IstioGateways:
 		return &Gateway{}
+	case DestinationRules:
+		return &DestinationRule{}
 	case ServiceEntries:
 		return &ServiceEntry{}
 	case PeerAuthentications:
