@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -134,12 +135,25 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-// register does what `meshweir cluster register` does: the cluster is expected from then on.
+// register does what `meshweir cluster register` does, and waits until the cluster has its page: it is expected from then on.
 func (f *fleet) register(cluster string) {
 	f.t.Helper()
 	entry := fmt.Appendf(nil, `{"state":"registered","at":%q}`, time.Now().Add(-3*time.Hour).UTC().Format(time.RFC3339))
 	if err := f.registry.Update(f.t.Context(), cluster, func([]byte) ([]byte, error) { return entry, nil }); err != nil {
 		f.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get(f.url + "/clusters/" + cluster)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%s has no page: %s", cluster, answer.Status)
+		}
 	}
 }
 
