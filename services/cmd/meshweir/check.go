@@ -27,7 +27,7 @@ const (
 // verdict is one line of `check`.
 type verdict struct {
 	Level level `json:"level"`
-	// Of is "redis", "service", "agent", "stream" or "keyspace", and Name is which one.
+	// Of is "redis", "service", "agent", "stream", "keyspace" or "insights", and Name is which one.
 	Of   string `json:"of"`
 	Name string `json:"name"`
 	// Says is what was found, and Mend how to mend it; empty where nothing is to be done.
@@ -51,6 +51,7 @@ func checkCommand(code *int) *cobra.Command {
   agent      each cluster: does an agent work for it, can it read its cluster?
   stream     each group on each stream: does it keep up?
   keyspace   each keyspace: is it whole, and made from what its inputs are now?
+  insights   the configuration of the fleet: how many insights are open? They are at most a warning: Meshweir itself works
 
 Exit code 0 when nothing fails (warnings are no failure), 1 when something does, 2 for a wrong call. It changes nothing; the
 Redis user meshweir-operator, which 'meshweir acl' makes, may do all that it does.`,
@@ -86,7 +87,12 @@ func checkAll(ctx context.Context, s session) ([]verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(judgeServers(look.Servers), judgeSurvey(look, members, feeds, launch.Groups())...), nil
+	open, err := readInsights(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := append(judgeServers(look.Servers), judgeSurvey(look, members, feeds, launch.Groups())...)
+	return append(verdicts, judgeInsights(open)), nil
 }
 
 func printVerdicts(out io.Writer, verdicts []verdict, format string, quiet bool) error {

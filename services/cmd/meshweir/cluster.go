@@ -91,12 +91,16 @@ func printClusters(out, notes io.Writer, clusters []*cluster, format string, now
 			since = duration.HumanDuration(now.Sub(c.Since))
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n",
-			c.Name, c.State, since, dash(c.UID), c.Revision, c.Objects, results(c.Results), dash(c.AgentVersion))
+			c.Name, c.State, since, c.identity(), c.Revision, c.Objects, results(c.Results), dash(c.AgentVersion))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, c := range clusters {
+		if len(c.SameAs) > 0 && c.Name < c.SameAs[0] {
+			fmt.Fprintf(notes, "%s and %s are one cluster under several names, by their identity. Find out which is right, stop the agent of the other, and `meshweir cluster deregister` that.\n",
+				c.Name, list(c.SameAs))
+		}
 		switch {
 		case c.State == deregistered && c.AgentVersion != "":
 			fmt.Fprintf(notes, "%s is deregistered, and its agent works: stop it, or `meshweir cluster register %s`.\n", c.Name, c.Name)
@@ -108,6 +112,14 @@ func printClusters(out, notes io.Writer, clusters []*cluster, format string, now
 		}
 	}
 	return nil
+}
+
+// identity is what the name is bound to, and who else is.
+func (c *cluster) identity() string {
+	if len(c.SameAs) > 0 {
+		return c.UID + " (also " + list(c.SameAs) + ")"
+	}
+	return dash(c.UID)
 }
 
 // results prints counts, "12 Applied, 1 Error".

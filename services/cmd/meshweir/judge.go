@@ -68,6 +68,7 @@ func describe(s redisconn.Server) string {
 func judgeSurvey(look survey.Survey, members map[string]internalv1.Membership, feeds roster, expected []string) []verdict {
 	verdicts := judgeServices(look, expected)
 	verdicts = append(verdicts, judgeAgents(look, members, feeds)...)
+	verdicts = append(verdicts, judgeTwins(look, members)...)
 	for _, k := range look.Keyspaces {
 		for _, g := range k.Stream.Groups {
 			verdicts = append(verdicts, judgeGroup(k, g, look.At))

@@ -47,6 +47,8 @@ type cluster struct {
 	Since time.Time `json:"since,omitzero"`
 	// UID is the identity that the name is bound to.
 	UID string `json:"uid,omitempty"`
+	// SameAs are other clusters of the fleet with that identity: they are the same one under other names.
+	SameAs []string `json:"sameAs,omitempty"`
 	// Revision is that of the snapshot.
 	Revision uint64 `json:"revision"`
 	// Objects is the number of objects in the snapshot.
@@ -86,7 +88,21 @@ func readRoster(ctx context.Context, store *keyspace.Store) (roster, error) {
 			return nil, fmt.Errorf("reading what is known of the clusters: %w", err)
 		}
 	}
+	r.markTwins()
 	return r, nil
+}
+
+// markTwins notes which clusters are one.
+func (r roster) markTwins() {
+	uids := map[string]string{}
+	for name, c := range r {
+		if c.State != deregistered {
+			uids[name] = c.UID
+		}
+	}
+	for name, others := range twins(uids) {
+		r[name].SameAs = others
+	}
 }
 
 func (r roster) readSnapshots(ctx context.Context, store *keyspace.Store) error {
