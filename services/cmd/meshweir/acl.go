@@ -69,14 +69,13 @@ lets everybody in, as everything.`,
   meshweir acl --agents local --secrets passwords.yaml -o secrets | kubectl apply --server-side -f -   # see docs/install.md
   meshweir acl --agents east | grep agent                                       # what may the agent of east do?`,
 		Run: func(cmd *cobra.Command, _ []string) {
-			var err error
-			users, e := launch.Users(clusters...)
+			users, err := launch.Users(clusters...)
 			if withAdmin || format == "secrets" {
 				users = append([]launch.User{admin()}, users...)
 			}
 			switch {
-			case e != nil:
-				err = process.UsageError{Err: e}
+			case err != nil:
+				err = process.UsageError{Err: err}
 			case folder != "" && secrets != "":
 				err = process.UsageError{Err: errors.New("--folder keeps the passwords in it, --secrets in a file: give one of the two")}
 			case format == "secrets":

@@ -40,7 +40,9 @@ with the cluster's name and how the agent reaches Redis.
 --create-user makes the agent's Redis user, with a new password and with rights to this cluster's keys only. --rotate-password
 gives the user that is there a new password, and the rights that this version needs: connections stay open, and a running agent
 reads the new password once the Secret is in its Pod. Its Deployment stays as it is, unless --image names an image for it; an
-address that was given by --agent-redis is to be given again. --only-secret is for a cluster that has all else from Git. For a Redis in which you make users by other means, see
+address that was given by --agent-redis is to be given again.
+
+--only-secret is for a cluster that has all else from Git. For a Redis in which you make users by other means, see
 'meshweir acl' for the rights, and name the user and its password in --agent-redis.
 
 The manifests hold the password, which is told this once and kept nowhere else. Keep them as a secret, or pass them on.`,
@@ -56,8 +58,10 @@ The manifests hold the password, which is told this once and kept nowhere else. 
 	flags := cmd.Flags()
 	flags.BoolVar(&r.createUser, "create-user", false, "make the Redis user of the cluster's agent")
 	flags.BoolVar(&r.rotatePassword, "rotate-password", false, "give the Redis user of the cluster's agent a new password")
-	flags.StringVar(&r.agentRedis, "agent-redis", "", "`URL` by which the agent reaches Redis, in the form of --redis-control; files that it names go into the Secret (default: the address in --redis-control)")
-	flags.StringVar(&r.image, "image", "", "`image` of the agent, which you have built (default: that of the manifests, which is published nowhere; with --rotate-password the one that works there)")
+	flags.StringVar(&r.agentRedis, "agent-redis", "",
+		"`URL` by which the agent reaches Redis (default: the address in --redis-control); files that it names go into the Secret")
+	flags.StringVar(&r.image, "image", "",
+		"`image` of the agent (default: that of the manifests, which is published nowhere; with --rotate-password the one there)")
 	flags.BoolVar(&r.onlySecret, "only-secret", false, "print or apply the Secret alone")
 	flags.BoolVar(&r.apply, "apply", false, "apply the manifests to the cluster instead of printing them")
 	flags.StringVar(&r.kubeconfig, "kubeconfig", "", "of --apply: `file` that says how the cluster is reached (default: where kubectl looks)")
