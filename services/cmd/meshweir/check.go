@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meshweir/meshweir/pipeline/process"
+	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/survey"
 	"github.com/meshweir/meshweir/services/cmd/launch"
 )
@@ -53,24 +55,46 @@ func checkCommand(code *int) *cobra.Command {
   keyspace   each keyspace: is it whole, and made from what its inputs are now?
   insights   the configuration of the fleet: how many insights are open? They are at most a warning: Meshweir itself works
 
-Exit code 0 when nothing fails (warnings are no failure), 1 when something does, 2 for a wrong call. It changes nothing; the
+Exit code 0 when nothing fails (warnings are no failure), 1 when something does, 2 for a wrong call. Where Redis cannot be
+looked at, the line of Redis says why, and is the only one. It changes nothing; the
 Redis user meshweir-operator, which 'meshweir acl' makes, may do all that it does.`,
 		Example: `  meshweir check
   meshweir check --quiet                       # only what is not ok
   meshweir check -o json | jq -r '.checks[] | select(.level == "fail") | .mend'
   MESHWEIR_REDIS_CONTROL=rediss://meshweir-operator@redis.example.com:6379?password_file=operator.password meshweir check`,
 	}
-	cmd.Run = o.run(func(ctx context.Context, s session, _ []string) error {
-		verdicts, err := checkAll(ctx, s)
+	cmd.Run = func(cmd *cobra.Command, _ []string) {
+		err := process.SetFromEnvironment(o.flags, os.LookupEnv)
 		if err == nil {
-			err = printVerdicts(s.out, verdicts, format, quiet)
+			var verdicts []verdict
+			if verdicts, err = o.check(cmd); err == nil {
+				err = printVerdicts(cmd.OutOrStdout(), verdicts, format, quiet)
+			}
 		}
-		return err
-	})
+		o.end(cmd, err)
+	}
 	o.define(cmd.Flags(), 30*time.Second)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only what is not ok")
 	process.ChoiceP(cmd.Flags(), &format, "output", "o", "form of the list", "table", "json", "yaml")
 	return cmd
+}
+
+// check returns what is to be said of the Redis; of one that cannot be looked at, that.
+func (o *operator) check(cmd *cobra.Command) (verdicts []verdict, err error) {
+	unlooked := false
+	err = o.with(cmd, func(ctx context.Context, s session) (err error) {
+		verdicts, err = checkAll(ctx, s)
+		unlooked = err != nil && !errors.Is(ctx.Err(), context.Canceled)
+		return err
+	})
+	unreached, is := errors.AsType[unreachedError](err)
+	switch {
+	case is:
+		return []verdict{{levelFail, "redis", string(redisconn.Control), unreached.err.Error(), unreached.mend}}, nil
+	case unlooked:
+		return []verdict{{levelFail, "redis", string(redisconn.Control), err.Error(), mendRedis(err)}}, nil
+	}
+	return verdicts, err
 }
 
 // checkAll looks at the Redis of the session.

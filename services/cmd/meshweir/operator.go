@@ -68,11 +68,25 @@ func (o *operator) run(work func(ctx context.Context, s session, args []string) 
 		if err == nil {
 			err = o.with(cmd, func(ctx context.Context, s session) error { return work(ctx, s, args) })
 		}
-		if *o.code = process.ExitCode(err); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
-		}
+		o.end(cmd, err)
 	}
 }
+
+// end tells what went wrong, and sets the exit code.
+func (o *operator) end(cmd *cobra.Command, err error) {
+	if *o.code = process.ExitCode(err); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
+	}
+}
+
+// unreachedError is about a Redis that was not reached.
+type unreachedError struct {
+	err  error
+	mend string
+}
+
+func (u unreachedError) Error() string { return u.err.Error() + "; " + u.mend }
+func (u unreachedError) Unwrap() error { return u.err }
 
 func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) error) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -90,10 +104,13 @@ func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) 
 	}
 	defer conn.Close()
 	if err := conn.Client.Ping(ctx).Err(); err != nil {
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
 			return fmt.Errorf("reaching %s: %w", conn, context.Cause(ctx))
+		case ctx.Err() != nil:
+			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("reaching %s: %w; %s", conn, err, mendRedis(err))
+		return unreachedError{fmt.Errorf("reaching %s: %w", conn, err), mendRedis(err)}
 	}
 	store, err := keyspace.NewStore(log, conn.Client, keyspace.Config{
 		Blocking: conn.Blocking, Block: 20 * time.Millisecond, // what is read once ends with a read that waits

@@ -338,9 +338,21 @@ func TestCheckHasAnExitCode(t *testing.T) {
 		t.Errorf("got %s", status)
 	}
 	nowhere := "unix://" + filepath.Join(t.TempDir(), "none.sock")
-	if _, notes := cli(t, 1, "check", "--redis-control", nowhere, "--timeout", "5s"); !strings.Contains(notes, "--redis-control") {
-		t.Errorf("got %s", notes)
+	for _, timeout := range []string{"5s", "1ns"} {
+		out, _ := cli(t, 1, "check", "--redis-control", nowhere, "--timeout", timeout, "-o", "json")
+		var answer struct{ Checks []verdict }
+		if err := json.Unmarshal([]byte(out), &answer); err != nil || len(answer.Checks) != 1 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if v := answer.Checks[0]; v.Level != levelFail || v.Of != "redis" || !strings.Contains(v.Says, "reaching unix://") || !strings.Contains(v.Mend, "--redis-control") {
+			t.Errorf("with --timeout %s: got %+v", timeout, v)
+		}
 	}
+	nobody := p.server.User("nobody", "+ping", "+client")
+	if out, _ := cli(t, 1, "check", "--redis-control", nobody, "-o", "json"); !strings.Contains(out, "NOPERM") || !strings.Contains(out, "the user and the password") {
+		t.Errorf("of a user that may not look: got %s", out)
+	}
+	p.client.Do(t.Context(), "acl", "log", "reset") // it was to be refused
 }
 
 func TestAClusterNamesItsViewsToo(t *testing.T) {

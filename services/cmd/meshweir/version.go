@@ -37,9 +37,7 @@ where one is reached at once.`,
 				v.Redis = o.redisVersion(cmd)
 				err = printVersions(cmd.OutOrStdout(), v, format)
 			}
-			if *code = process.ExitCode(err); err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "meshweir: %v\n", err)
-			}
+			o.end(cmd, err)
 		},
 	}
 	o.define(cmd.Flags(), time.Second)
