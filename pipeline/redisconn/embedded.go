@@ -33,9 +33,13 @@ func StartEmbedded(log *slog.Logger, addr string) (*Embedded, error) {
 	if err := server.StartAddr(addr); err != nil {
 		return nil, fmt.Errorf("starting the embedded Redis on %q: %w", addr, err)
 	}
-	server.Server().SetPreHook(func(_ *redisserver.Peer, command string, _ ...string) bool {
-		if command == "FLUSHALL" || command == "FLUSHDB" {
+	server.Server().SetPreHook(func(peer *redisserver.Peer, command string, args ...string) bool {
+		switch {
+		case command == "FLUSHALL" || command == "FLUSHDB":
 			deleteEach(server)
+		case command == "INFO" && len(args) == 0: // whoever reaches it by redis:// is to know what it is
+			peer.WriteBulk("# Server\r\nredis_mode:" + string(ModeEmbedded) + "\r\n")
+			return true
 		}
 		return false
 	})

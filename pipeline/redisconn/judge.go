@@ -70,7 +70,7 @@ func judgeVersion(in info, add adder) {
 	version := in["redis_version"] // Valkey gives the Redis version that it is compatible with
 	switch {
 	case version == "":
-		add(Warning, "the server does not say its version", "Meshweir needs Redis "+oldestVersion+" or newer; the embedded one of `meshweir up` does not say it", "see that its documentation says which Redis it is compatible with")
+		add(Warning, "the server does not say its version", "Meshweir needs Redis "+oldestVersion+" or newer", "see that its documentation says which Redis it is compatible with")
 	case versionLess(version, oldestVersion):
 		add(Problem, "the server is Redis "+version, "Meshweir needs "+oldestVersion+" or newer (XAUTOCLAIM)", "upgrade it, best to "+recommendedVersion+" or newer")
 	case versionLess(version, recommendedVersion):

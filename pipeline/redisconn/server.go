@@ -55,11 +55,7 @@ func (c *Conn) Servers(ctx context.Context) ([]Server, error) {
 
 func (c *Conn) servers(ctx context.Context) ([]Server, error) {
 	if c.target.Mode == ModeEmbedded {
-		return []Server{{Mode: "embedded", Role: "master", Persistence: "none", Findings: []Finding{{
-			Severity: Note, What: "the Redis is the embedded one",
-			Why:  "nothing in it survives the process, it has one copy and no ACL users",
-			Mend: "for more than a try, run a Redis and name it by --redis-control",
-		}}}}, c.Client.Ping(ctx).Err()
+		return []Server{embeddedServer()}, c.Client.Ping(ctx).Err()
 	}
 	cluster, ok := c.Client.(*redis.ClusterClient)
 	if !ok {
@@ -87,6 +83,15 @@ func (c *Conn) servers(ctx context.Context) ([]Server, error) {
 	return servers, err
 }
 
+// embeddedServer is what is said of the server that [StartEmbedded] starts.
+func embeddedServer() Server {
+	return Server{Mode: string(ModeEmbedded), Role: "master", Persistence: "none", Findings: []Finding{{
+		Severity: Note, What: "the Redis is the embedded one of `meshweir up`",
+		Why:  "it is in memory only, so that nothing in it survives the process; it has one copy and no ACL users",
+		Mend: "for more than a try, run a Redis and name it by --redis-control",
+	}}}
+}
+
 func askServer(ctx context.Context, client redis.Cmdable, user string, mode Mode) (Server, error) {
 	text, err := client.Info(ctx).Result()
 	switch {
@@ -101,8 +106,11 @@ func askServer(ctx context.Context, client redis.Cmdable, user string, mode Mode
 		return Server{}, err
 	}
 	in := parseInfo(text)
-	if in.loading() {
+	switch {
+	case in.loading():
 		return Server{}, errLoading
+	case in["redis_mode"] == string(ModeEmbedded):
+		return embeddedServer(), nil
 	}
 	// INFO does not tell save points. CONFIG does, to those who may ask; to a user of few rights it is one more entry in ACL LOG.
 	if user == "" || user == "default" {

@@ -12,8 +12,8 @@ import (
 	"github.com/meshweir/meshweir/schemas/v1alpha1"
 )
 
-// kindsOf holds every kind of some groups, by group. Other groups have kinds that nobody here knows.
-func kindsOf() map[string][]string {
+// Kinds holds every kind of some groups, by group. Other groups have kinds that nobody here knows.
+func Kinds() map[string][]string {
 	return map[string][]string{
 		"": {
 			"Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "List", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim",
@@ -47,7 +47,7 @@ func (c *Checker) misnamed(kind schema.GroupKind) Mistake {
 		return Mistake{}
 	}
 	if isKnown {
-		if meant := nearest(kind.Kind, slices.Values(known), typos(kind.Kind)); meant != "" {
+		if meant := Nearest(kind.Kind, slices.Values(known), typos(kind.Kind)); meant != "" {
 			return Mistake{[]any{"kind"}, fmt.Sprintf("%s has no such kind: did you mean %q?", named(kind.Group), meant)}
 		}
 	}
@@ -57,7 +57,7 @@ func (c *Checker) misnamed(kind schema.GroupKind) Mistake {
 			others = append(others, named(group))
 		}
 	}
-	switch meant := nearest(kind.Group, slices.Values(others), typos(kind.Group)); {
+	switch meant := Nearest(kind.Group, slices.Values(others), typos(kind.Group)); {
 	case meant != "":
 		return Mistake{[]any{"apiVersion"}, fmt.Sprintf("there is no group %q: did you mean %q?", kind.Group, meant)}
 	case isKnown && len(others) > 0:

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// nearest returns the known name that was probably meant, with at most so many wrong letters, or "".
-func nearest(name string, known iter.Seq[string], wrong int) string {
+// Nearest returns the known name that was probably meant, with at most so many wrong letters, or "".
+func Nearest(name string, known iter.Seq[string], wrong int) string {
 	const longest = 64 // no field has a longer name
 	if len(name) > longest {
 		return ""

@@ -41,7 +41,7 @@ func New() (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what the kinds of meshweir.io allow: %w", err)
 	}
-	return &Checker{judge: judge, kinds: kindsOf(), types: map[schema.GroupKind]reflect.Type{
+	return &Checker{judge: judge, kinds: Kinds(), types: map[schema.GroupKind]reflect.Type{
 		{Group: resource.GatewayGroup, Kind: "Gateway"}:           reflect.TypeFor[gatewayv1.Gateway](),
 		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:      reflect.TypeFor[gatewayv1.GatewayClass](),
 		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:         reflect.TypeFor[gatewayv1.HTTPRoute](),
@@ -132,7 +132,7 @@ func (w *walk) fields(path []any, want reflect.Type, object map[string]any) {
 			continue
 		}
 		hint := "remove it, or correct its name"
-		if meant := nearest(name, maps.Keys(known), len(name)/3+1); meant != "" {
+		if meant := Nearest(name, maps.Keys(known), len(name)/3+1); meant != "" {
 			hint = fmt.Sprintf("did you mean %q?", meant)
 		}
 		w.note(at, "unknown field %s: %s", text(at), hint)

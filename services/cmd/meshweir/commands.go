@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,11 @@ func commands(code *int) *cobra.Command {
 		Short:         "Runs and looks after a fleet of Kubernetes clusters with Istio",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       process.Version(),
+		Args:          noOtherCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("meshweir {{.Version}}\n")
 	root.AddCommand(
 		upCommand(code),
 		checkCommand(code),
@@ -34,6 +39,20 @@ func commands(code *int) *cobra.Command {
 		versionCommand(code),
 	)
 	return root
+}
+
+// noOtherCommand refuses what is no command of cmd, and names those that were probably meant.
+func noOtherCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	const mistyped = 2 // letters
+	cmd.SuggestionsMinimumDistance = mistyped
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(meant, " or "))
+	}
+	return err
 }
 
 func upCommand(code *int) *cobra.Command {

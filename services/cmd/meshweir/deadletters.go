@@ -23,7 +23,7 @@ import (
 
 func (o *operator) deadLetters() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dead-letters", Aliases: []string{"dlq"}, Short: "See, replay and drop the entries that services gave up on", Args: cobra.NoArgs,
+		Use: "dead-letters", Aliases: []string{"dlq"}, Short: "See, replay and drop the entries that services gave up on", Args: noOtherCommand,
 		Long: `Entries that cannot be read, or that a service could not handle, are put aside so that they delay nothing else. They are kept for
 7 days. What an event told of is not lost with it: services compare everything twice a minute.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -59,12 +59,6 @@ func rowOf(item keyspace.Item) row {
 	return r
 }
 
-// isKind reports whether a kind, "Kind[.group]", is the one that somebody wrote, in any case and with or without its group.
-func isKind(kind, wanted string) bool {
-	short, _, _ := strings.Cut(kind, ".")
-	return wanted == "" || strings.EqualFold(kind, wanted) || strings.EqualFold(short, wanted)
-}
-
 // items reads a keyspace of a cluster. One that is not there is an error that says what is.
 func (s session) items(ctx context.Context, kind, cluster string) ([]keyspace.Item, error) {
 	meta, items, err := s.store.Items(ctx, keyspace.Name(kind+"/"+cluster))
@@ -88,9 +82,10 @@ func (o *operator) inspectObjects(kind, what string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := []row{}
+			rows, kinds := []row{}, map[string]bool{}
 			for _, item := range items {
 				r := rowOf(item)
+				kinds[r.Kind] = true
 				if !isKind(r.Kind, wanted) || namespace != "" && r.Namespace != namespace {
 					continue
 				}
@@ -98,6 +93,9 @@ func (o *operator) inspectObjects(kind, what string) *cobra.Command {
 					r.Says = saysOf(kind, r.Kind, value)
 				}
 				rows = append(rows, r)
+			}
+			if err := knownKind(wanted, kinds); err != nil {
+				return process.UsageError{Err: err}
 			}
 			if format != "table" {
 				return encode(s.out, format, struct {

@@ -19,8 +19,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(stderr, "meshweir: %v\nmeshweir --help lists the commands\n", err)
+	if cmd, err := root.ExecuteContextC(ctx); err != nil {
+		help := "tells how it is called"
+		if cmd.HasAvailableSubCommands() {
+			help = "lists the commands"
+		}
+		fmt.Fprintf(stderr, "meshweir: %v\n%s --help %s\n", err, cmd.CommandPath(), help)
 		return process.ExitUsage
 	}
 	return code

@@ -45,7 +45,7 @@ type session struct {
 // group makes a command that holds others, which all speak to one Redis.
 func (o *operator) group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs, // also so that an unknown command is an error
+		Use: use, Short: short, Args: noOtherCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	o.define(cmd.PersistentFlags(), 30*time.Second)
