@@ -26,17 +26,20 @@ func TestCheckCountsOpenInsights(t *testing.T) {
 	}{
 		{"none", found{true, nil}, verdict{levelOK, "insights", "fleet", "No insights", ""}},
 		{
-			"errors and warnings", found{true, of(insight.Error, insight.Warning, insight.Error)},
+			"errors and warnings",
+			found{true, of(insight.Error, insight.Warning, insight.Error)},
 			verdict{levelWarn, "insights", "fleet", "2 errors, 1 warning open", "meshweir insights"},
 		},
 		{"what is worth knowing", found{true, of(insight.Info)}, verdict{levelOK, "insights", "fleet", "1 info open", ""}},
 		{"muted", found{true, muted}, verdict{levelOK, "insights", "fleet", "No insights, 1 muted", ""}},
 		{
-			"unknown", found{true, unknown},
+			"unknown",
+			found{true, unknown},
 			verdict{levelWarn, "insights", "fleet", "1 error open, of 1 of which nobody can tell at the moment whether they hold", "meshweir insights"},
 		},
 		{
-			"nobody has looked", found{false, nil},
+			"nobody has looked",
+			found{false, nil},
 			verdict{levelWarn, "insights", "fleet", "No insights; and nobody has looked at the whole fleet yet", "see that insights works, and its log"},
 		},
 	}
