@@ -31,7 +31,11 @@ func (h hosts) Here(host string) []istio.Claim[*Object] {
 			return -1
 		}
 	})
-	return append(claims, entries...)
+	claims = append(claims, entries...)
+	for i, c := range claims {
+		claims[i].Audience = istio.Exported(c.Object.Wiring.ExportTo, h.from.exportServices, c.Namespace)
+	}
+	return claims
 }
 
 // Everywhere implements istio.Fleet. GlobalServices come first, the one in force before others, and Services of clusters that are seen before those that are not.
@@ -80,16 +84,14 @@ func (c *cluster) serviceEntries(host string) []istio.Claim[*Object] {
 	return c.claims(istio.ServiceEntry, c.entries[host]...)
 }
 
-// claims are those of objects that the cluster holds.
+// claims are those of objects that the cluster holds, without their audiences.
 func (c *cluster) claims(kind istio.Kind, objects ...*Object) []istio.Claim[*Object] {
 	var claims []istio.Claim[*Object]
 	for _, o := range objects {
 		if o == nil || o.Place == view.PlaceWanted || o.Place == view.PlaceGone {
 			continue
 		}
-		as := claim(o, kind)
-		as.Audience = istio.Exported(o.Wiring.ExportTo, c.exportServices, o.Key.Namespace)
-		claims = append(claims, as)
+		claims = append(claims, claim(o, kind))
 	}
 	return claims
 }

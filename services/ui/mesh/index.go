@@ -1,7 +1,8 @@
 package mesh
 
 import (
-	"fmt"
+	"cmp"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"slices"
@@ -185,14 +186,19 @@ func Alike(key resource.Key, a, b *view.Row) bool {
 
 // addBarePods adds the Pods that no workload makes, those with equal labels once.
 func (c *cluster) addBarePods(bare []*Pods) {
-	slices.SortFunc(bare, func(a, b *Pods) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
-	workloads, seen := maps.Clone(c.pods), map[string]bool{}
+	slices.SortFunc(bare, func(a, b *Pods) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	workloads, seen, seed := maps.Clone(c.pods), map[uint64][]*Pods{}, maphash.MakeSeed()
 	for _, p := range bare {
-		alike := p.Namespace + "\n" + fmt.Sprint(p.Labels) // maps are printed sorted by key
-		if seen[alike] {
+		sum := maphash.String(seed, p.Namespace)
+		for name, value := range p.Labels {
+			sum += maphash.Comparable(seed, [2]string{name, value}) // in whatever order
+		}
+		if slices.ContainsFunc(seen[sum], func(o *Pods) bool { return o.Namespace == p.Namespace && maps.Equal(o.Labels, p.Labels) }) {
 			continue
 		}
-		seen[alike] = true
+		seen[sum] = append(seen[sum], p)
 		if !slices.ContainsFunc(workloads[p.Namespace], func(o *Pods) bool { return resource.Selects(o.Labels, p.Labels) }) {
 			c.pods[p.Namespace] = append(c.pods[p.Namespace], p)
 		}

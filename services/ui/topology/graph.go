@@ -162,8 +162,7 @@ type builder struct {
 }
 
 func newBuilder(ix *mesh.Index) *builder {
-	nodes := map[string]*Node{}
-	return &builder{ix: ix, nodes: nodes, all: map[string]*Node{}, edges: map[pair]*Edge{}}
+	return &builder{ix: ix, nodes: map[string]*Node{}, edges: map[pair]*Edge{}}
 }
 
 // addAll adds what people wrote, and what it leads to.
@@ -183,7 +182,7 @@ func (b *builder) addAll() {
 			b.add(o, Services)
 		}
 	}
-	maps.Copy(b.all, b.nodes)
+	b.all = maps.Clone(b.nodes)
 }
 
 func (b *builder) add(o *mesh.Object, at Column) *Node {
