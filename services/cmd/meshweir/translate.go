@@ -31,8 +31,9 @@ PATH is a directory with a folder for each cluster, as for ` + "`meshweir up --c
 that one cluster; or - for the manifests of one cluster on standard input.
 
 What is wrong is told on standard error, one finding a line, with file, line and field; all else is translated. The exit
-code is 1 when anything is wrong, and 2 when the command itself is. Kinds of the Gateway API that Meshweir makes nothing of are
-named too, and are not wrong: others may want them.
+code is 1 when anything is wrong, and 2 when the command itself is. Two things are told that do not count as wrong: kinds of the
+Gateway API that Meshweir makes nothing of, which others may want, and what the insights on configuration (CFG...) say of the
+manifests, such as a route of a gateway that is not there: it may be in the cluster, and in no manifest.
 
 With -o, files of objects that are made no more stay as they are: give it an empty directory before you apply what is in it.`,
 		Example: `  meshweir translate -f ./fleet

@@ -20,11 +20,12 @@ type Finding struct {
 	Line          int
 	// Object is the key of an object that could be read; Of is the part of its status, "listener http".
 	Object, Of string
-	// Condition is the condition, "Accepted=False"; empty for a manifest that cannot be read or an object that is not. Reason is its reason.
+	// Condition is the condition, "Accepted=False", or the code of an insight; empty for a manifest that cannot be read or an object that is
+	// not. Reason is its reason, or the title of the insight.
 	Condition, Reason string
 	// Message says what is wrong, and mostly in which field.
 	Message string
-	// Minor says that nothing is wrong: the object works all the same, or is for others to read.
+	// Minor says that nothing is sure to be wrong: the object works all the same, is for others to read, or names what the folders lack and a cluster may have.
 	Minor bool
 }
 

@@ -1,6 +1,6 @@
-// Package offline translates manifests as agents and a translator would, by the
-// code of both, while none of them runs and without Redis: what is in the
-// folders is all that is known of the fleet.
+// Package offline translates manifests as agents and a translator would, and
+// looks at them as insights would, by the code of all three, while none of them
+// runs and without Redis: what is in the folders is all that is known of the fleet.
 package offline
 
 import (
@@ -86,6 +86,7 @@ func Translate(folders map[string]string) (Result, error) {
 			}
 		}
 	}
+	result.Findings = append(result.Findings, unsaid(insightsOf(contents), result.Findings)...)
 	slices.SortFunc(result.Findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			strings.Compare(a.String(), b.String()))

@@ -135,3 +135,24 @@ func filesOf(t *testing.T, dir string) (names []string) {
 	}
 	return names
 }
+
+func TestWhatInsightsSayIsMinor(t *testing.T) {
+	result, err := offline.Translate(foldersOf(t, "testdata/insights/fleet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	for _, f := range result.Findings {
+		if strings.HasPrefix(f.Condition, "CFG") {
+			said++
+			if !f.Minor {
+				t.Errorf("%s counts as wrong", f)
+			}
+		} else if f.Condition == "ResolvedRefs=False" && f.Minor {
+			t.Errorf("%s does not count as wrong", f)
+		}
+	}
+	if said == 0 {
+		t.Error("no insight is told")
+	}
+}
