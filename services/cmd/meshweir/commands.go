@@ -59,7 +59,9 @@ func upCommand(code *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run everything in one process, on an embedded Redis, with demo clusters", Args: cobra.NoArgs,
 		Long: `Runs every service in one process, on an embedded Redis, with an agent for each folder of manifests. Edit a manifest, and
-see what the other clusters are given. Each flag can be set by the environment too: --log-level is MESHWEIR_LOG_LEVEL.`,
+see what the other clusters are given. Each flag can be set by the environment too: --log-level is MESHWEIR_LOG_LEVEL.
+
+Without --clusters it runs the demo. That does not go into a Redis that holds another fleet, unless --join says so.`,
 		Example: `  meshweir up                                                # demo clusters, dashboard on http://127.0.0.1:8080
   meshweir up --clusters ./fleet --listen 127.0.0.1:9090
   meshweir up --redis-control redis://127.0.0.1:6379 --translators 2`,

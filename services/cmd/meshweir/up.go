@@ -40,6 +40,7 @@ type up struct {
 	listener    net.Listener // on listen
 	redisListen string
 	translators int
+	join        bool
 	redis       launch.Redis
 	// telemetryOf makes the telemetry of one service. Tests look into it.
 	telemetryOf func(ctx context.Context, cfg telemetry.Config) (*telemetry.Telemetry, error)
@@ -57,6 +58,7 @@ func upProgram() process.Program {
 			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard, which asks nobody who they are; port 0 is a free one")
 			flags.StringVar(&u.redisListen, "redis-listen", anyPort, "loopback `host:port` of the embedded Redis; port 0 is a free one")
 			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
+			flags.BoolVar(&u.join, "join", false, "let the demo clusters become a part of the fleet that the Redis of --redis-control holds")
 			flags.BoolVar(&u.redis.Plain, "redis-plain", false, "write values as plain JSON, for redis-cli, instead of compressed")
 			flags.IntVar(&u.translators, "translators", 1, "`number` of translators that share the work")
 			return func(ctx context.Context, env process.Env) error { return u.run(ctx, env) }
@@ -72,6 +74,11 @@ func (u up) run(ctx context.Context, env process.Env) error {
 		return process.UsageError{Err: errors.New("--redis-listen is for the embedded Redis, and --redis-control, or MESHWEIR_REDIS_CONTROL, names another: leave one of the two out")}
 	}
 	if u.clusters == "" {
+		if u.redis.Control != "" && !u.join {
+			if err := refuseToJoin(ctx, env.Log, u.redis.Control); err != nil {
+				return process.UsageError{Err: err}
+			}
+		}
 		if err := demo.Unpack(demoDir); err != nil {
 			return err
 		}

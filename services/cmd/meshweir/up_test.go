@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/meshweir/meshweir/pipeline/keyspace"
+	"github.com/meshweir/meshweir/pipeline/pipelinetest"
 )
 
 func TestFoldersThatCannotBeClustersAreLeftOut(t *testing.T) {
@@ -37,6 +40,57 @@ func TestAnAddressForARedisThatIsNotStartedIsRefused(t *testing.T) {
 	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
 		t.Errorf("it left %v, %v", left, err)
 	}
+}
+
+func TestTheDemoDoesNotGoIntoAnotherFleet(t *testing.T) {
+	r := newRedisWithFleet(t)
+	t.Chdir(t.TempDir())
+	control := strings.Replace(r.url, "embedded://", "redis://", 1)
+	_, notes := r.meshweir(2, "up", "--redis-control", control)
+	for _, want := range []string{"holds a fleet: east, west.", "--join", "--clusters"} { // east is another one by its identity
+		if !strings.Contains(notes, want) {
+			t.Errorf("got %q, want %q", notes, want)
+		}
+	}
+	if _, notes := cli(t, 2, "up", "--redis-control", "redis://127.0.0.1:1"); !strings.Contains(notes, "seeing whether redis://127.0.0.1:1") {
+		t.Errorf("of a Redis that is not there: got %q", notes)
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+func TestTheDemoKnowsItsOwnClustersAgain(t *testing.T) {
+	server := pipelinetest.Embedded(t)
+	store, err := keyspace.NewStore(slog.New(slog.DiscardHandler), server, keyspace.Config{Block: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(want ...string) {
+		t.Helper()
+		if got, err := strangers(t.Context(), store); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got strangers %v, %v, want %v", got, err, want)
+		}
+	}
+	want()
+	owned := store.Owned("snapshot/east", "9d4f33fd-c667-5393-8c9c-7df81e79c84f")
+	owned.Complete()
+	if err := owned.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want()
+	for _, name := range []string{"east", "west", "north"} {
+		if _, err := register(t.Context(), store, name, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("north", "west") // of west nobody knows which one is meant
+	for _, name := range []string{"west", "north"} {
+		if _, err := deregister(t.Context(), store, name, false, time.Now(), func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want()
 }
 
 func TestAnAgentThatFailsLaterIsStartedAgainAndHarmsNoOther(t *testing.T) {
