@@ -1,17 +1,19 @@
 // Package strict finds in an object what an API server refuses or drops: fields
-// that are misspelt, values of another type, and, of the kinds of meshweir.io,
-// all that their definitions forbid. A folder of manifests has no API server,
+// that are misspelt, values of another type (of Istio's kinds only what is no
+// object or no list), and, of the kinds of meshweir.io, all that their definitions forbid. A folder of manifests has no API server,
 // and a field that is dropped can widen what an object does.
 package strict
 
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -31,17 +33,18 @@ type Mistake struct {
 // Checker knows the fields of some kinds. It is safe for concurrent use.
 type Checker struct {
 	types map[schema.GroupKind]reflect.Type
+	specs map[schema.GroupKind]protoreflect.MessageDescriptor
 	kinds map[string][]string
 	judge *crds.Judge
 }
 
-// New returns a Checker of the kinds of Gateway API and of Meshweir that have an effect.
+// New returns a Checker of the kinds of Istio, and of those of Gateway API and of Meshweir that have an effect.
 func New() (*Checker, error) {
 	judge, err := crds.NewJudge()
 	if err != nil {
 		return nil, fmt.Errorf("reading what the kinds of meshweir.io allow: %w", err)
 	}
-	return &Checker{judge: judge, kinds: Kinds(), types: map[schema.GroupKind]reflect.Type{
+	return &Checker{judge: judge, kinds: Kinds(), specs: specsOf(), types: map[schema.GroupKind]reflect.Type{
 		{Group: resource.GatewayGroup, Kind: "Gateway"}:           reflect.TypeFor[gatewayv1.Gateway](),
 		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:      reflect.TypeFor[gatewayv1.GatewayClass](),
 		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:         reflect.TypeFor[gatewayv1.HTTPRoute](),
@@ -56,7 +59,11 @@ func New() (*Checker, error) {
 // The status is not looked at: it is not the author's. A kind that is not known has none, but for its name.
 func (c *Checker) Check(kind schema.GroupKind, object map[string]any) []Mistake {
 	known, ok := c.types[kind]
-	if !ok {
+	spec, ofIstio := c.specs[kind]
+	switch {
+	case ofIstio:
+		known = reflect.TypeFor[istioObject]()
+	case !ok:
 		if m := c.misnamed(kind); m.Message != "" {
 			return []Mistake{m}
 		}
@@ -68,6 +75,10 @@ func (c *Checker) Check(kind schema.GroupKind, object map[string]any) []Mistake 
 	}
 	var w walk
 	w.value(nil, known, object)
+	if ofIstio {
+		w.message([]any{"spec"}, spec, object["spec"])
+		return w.mistakes
+	}
 	if len(w.mistakes) == 0 {
 		w.judged(c.judge.Check(kind, object))
 	}
@@ -131,12 +142,16 @@ func (w *walk) fields(path []any, want reflect.Type, object map[string]any) {
 			w.value(at, field, object[name])
 			continue
 		}
-		hint := "remove it, or correct its name"
-		if meant := Nearest(name, maps.Keys(known), len(name)/3+1); meant != "" {
-			hint = fmt.Sprintf("did you mean %q?", meant)
-		}
-		w.note(at, "unknown field %s: %s", text(at), hint)
+		w.unknown(at, name, maps.Keys(known))
 	}
+}
+
+func (w *walk) unknown(at []any, name string, known iter.Seq[string]) {
+	hint := "remove it, or correct its name"
+	if meant := Nearest(name, known, len(name)/3+1); meant != "" {
+		hint = fmt.Sprintf("did you mean %q?", meant)
+	}
+	w.note(at, "unknown field %s: %s", text(at), hint)
 }
 
 // decoded lets a type that has a form of its own, or none within, decide.

@@ -31,6 +31,8 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 	route := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}
 	grpc := schema.GroupKind{Group: gatewayv1.GroupName, Kind: "GRPCRoute"}
 	global := schema.GroupKind{Group: resource.Group, Kind: "GlobalService"}
+	virtual := schema.GroupKind{Group: "networking.istio.io", Kind: "VirtualService"}
+	peers := schema.GroupKind{Group: "security.istio.io", Kind: "PeerAuthentication"}
 	tests := []struct {
 		name string
 		kind schema.GroupKind
@@ -54,6 +56,13 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 			`spec.ports[1]: duplicate value`,
 			`spec.services[0]: exactly one of name and labels must be set`,
 		}},
+		{"nothing in a kind of Istio", virtual, `{apiVersion: a, kind: b, metadata: {name: c}, spec: {http: [{timeout: 5s, retries: {attempts: 3}, headers: {request: {set: {x-a: b}}}}]}, status: {future: 1}}`, nil},
+		{"misspelt in a VirtualService", virtual, `{spec: {http: [{route: [{destination: {host: a, subst: b}}]}]}}`, []string{`unknown field spec.http[0].route[0].destination.subst: did you mean "subset"?`}},
+		{"snake case in a PeerAuthentication", peers, `{spec: {port_level_mtls: {}}}`, []string{`unknown field spec.port_level_mtls: did you mean "portLevelMtls"?`}},
+		{"misspelt below a name", peers, `{spec: {portLevelMtls: {"80": {mod: STRICT}}}}`, []string{`unknown field spec.portLevelMtls.80.mod: did you mean "mode"?`}},
+		{"misspelt beside the spec of Istio", peers, `{sepc: {}}`, []string{`unknown field sepc: did you mean "spec"?`}},
+		{"text for a list of Istio", virtual, `{spec: {hosts: a}}`, []string{`spec.hosts must be a list: begin each item with '-'`}},
+		{"any form within Istio", schema.GroupKind{Group: "networking.istio.io", Kind: "EnvoyFilter"}, `{spec: {configPatches: [{patch: {operation: MERGE, value: {whatever: [1]}}}]}}`, nil},
 		{"kind in the plural", schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoutes"}, `{}`, []string{`gateway.networking.k8s.io has no such kind: did you mean "HTTPRoute"?`}},
 		{"kind in other letters", schema.GroupKind{Kind: "service"}, `{}`, []string{`the core group ("v1") has no such kind: did you mean "Service"?`}},
 		{"kind of another group", schema.GroupKind{Group: "networking.istio.io", Kind: "HTTPRoute"}, `{}`, []string{`networking.istio.io has no such kind: did you mean that of gateway.networking.k8s.io?`}},
