@@ -37,6 +37,7 @@ type cluster struct {
 	// known is whether the last pass found the cluster's snapshot complete; whole, whether any pass did.
 	known, whole bool
 	rows         map[string]view.Row
+	counts       view.Counts // of rows
 	// left says that the cluster is out, and that its rows are being taken away.
 	left bool
 	// to is nil when the cluster's name is too long to name its rows.
@@ -210,7 +211,7 @@ func (b *board) computeCluster(v keyspace.View[view.Fact], name string, c *clust
 		c.to.derived.Complete()
 		c.to.owed = true
 	}
-	c.record = view.ClusterOf(c.record, sources.Metas, maps.All(c.rows))
+	c.record = view.ClusterOf(c.record, sources.Metas, c.counts)
 	c.record.RegisteredAt, c.record.Feeds = b.members[name].At, b.feeds[name]
 	if value, err := (view.Record{Cluster: &c.record}).Encode(); err == nil {
 		b.list.derived.Set(name, value)
@@ -238,9 +239,14 @@ func (b *board) leave(name string, c *cluster) {
 }
 
 func (c *cluster) stage(b *board, key string, row view.Row, ok bool) {
+	var before *view.Row
+	if old, had := c.rows[key]; had {
+		before = &old
+	}
 	if !ok {
-		if _, had := c.rows[key]; had {
+		if before != nil {
 			delete(c.rows, key)
+			c.counts.Move(key, before, nil)
 			c.to.derived.Delete(key)
 		}
 		return
@@ -251,6 +257,7 @@ func (c *cluster) stage(b *board, key string, row view.Row, ok bool) {
 		return
 	}
 	c.rows[key] = row
+	c.counts.Move(key, before, &row)
 	c.to.derived.Set(key, value)
 }
 

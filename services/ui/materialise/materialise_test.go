@@ -168,19 +168,19 @@ func (w *world) computed() records {
 		}
 		for _, cluster := range []string{"east", "west"} {
 			s := view.SourcesOf(v, cluster)
-			rows := map[string]view.Row{}
+			var counts view.Counts
 			name, err := view.ResourcesName(cluster)
 			if err != nil {
 				w.t.Fatal(err)
 			}
 			all[name] = map[string]view.Record{}
-			for key := range s.Keys(maps.Keys(rows)) {
+			for key := range s.Keys(func(func(string) bool) {}) {
 				if row, ok := view.RowOf(s.Facts(key, lineage)); ok {
-					rows[key] = row
+					counts.Move(key, nil, &row)
 					all[name][key] = view.Record{Row: &row}
 				}
 			}
-			record := view.ClusterOf(view.Cluster{}, s.Metas, maps.All(rows))
+			record := view.ClusterOf(view.Cluster{}, s.Metas, counts)
 			record.Feeds = feeds[cluster]
 			if registered, ok := v.Get(view.RegistryName, cluster); ok {
 				record.RegisteredAt = registered.Member.At

@@ -2,7 +2,7 @@ package view
 
 import (
 	"cmp"
-	"iter"
+	"maps"
 	"strings"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
@@ -63,9 +63,9 @@ type Metas struct{ Snapshot, Output, Applied keyspace.Meta }
 // Known reports whether the cluster's snapshot is there and whole.
 func (m Metas) Known() bool { return m.Snapshot.Exists() && m.Snapshot.Complete }
 
-// ClusterOf makes the record of a cluster from its rows. Where the cluster is not
+// ClusterOf makes the record of a cluster from the counts of its rows. Where the cluster is not
 // known, it is the record as it was before, marked.
-func ClusterOf(before Cluster, metas Metas, rows iter.Seq2[string, Row]) Cluster {
+func ClusterOf(before Cluster, metas Metas, counts Counts) Cluster {
 	if !metas.Known() {
 		before.Known = false
 		if !before.Seen() {
@@ -73,37 +73,54 @@ func ClusterOf(before Cluster, metas Metas, rows iter.Seq2[string, Row]) Cluster
 		}
 		return before
 	}
-	c := Cluster{
+	counts.Kinds, counts.Results = maps.Clone(counts.Kinds), maps.Clone(counts.Results) // they go on
+	return Cluster{
 		Known: true, Owner: metas.Snapshot.Owner,
-		Snapshot: standOf(metas.Snapshot), Output: standOf(metas.Output), Applied: standOf(metas.Applied),
-		Kinds: map[string]int{}, Results: map[internalv1.Result]int{},
+		Snapshot: standOf(metas.Snapshot), Output: standOf(metas.Output), Applied: standOf(metas.Applied), Counts: counts,
 	}
-	for key, row := range rows {
-		c.add(key, row)
-	}
-	return c
 }
 
-func (c *Cluster) add(key string, row Row) {
+// Move counts a row that changed: before is nil for one that came, after for one that went.
+func (c *Counts) Move(key string, before, after *Row) {
+	if before != nil {
+		c.add(key, before, -1)
+	}
+	if after != nil {
+		c.add(key, after, 1)
+	}
+}
+
+func (c *Counts) add(key string, row *Row, n int) {
 	for _, p := range row.Problems() {
 		if p.Severity == v1alpha1.SeverityError {
-			c.Errors++
+			c.Errors += n
 		} else {
-			c.Warnings++
+			c.Warnings += n
 		}
 	}
 	if row.Applied != nil {
-		c.Results[row.Applied.Result]++
+		c.Results = addTo(c.Results, row.Applied.Result, n)
 	}
 	kind, _, _ := strings.Cut(key, "/")
-	c.Objects++
-	c.Kinds[kind]++
+	c.Objects += n
+	c.Kinds = addTo(c.Kinds, kind, n)
 	if row.Managed {
-		c.Managed++
+		c.Managed += n
 	}
 	if kind == "Namespace" && row.Place == PlaceLive {
-		c.Namespaces++
+		c.Namespaces += n
 	}
+}
+
+// addTo adds to a count, of which none is as good as zero.
+func addTo[K comparable](counts map[K]int, key K, n int) map[K]int {
+	if counts == nil {
+		counts = map[K]int{}
+	}
+	if counts[key] += n; counts[key] == 0 {
+		delete(counts, key)
+	}
+	return counts
 }
 
 func standOf(m keyspace.Meta) Stand {

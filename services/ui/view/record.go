@@ -156,6 +156,11 @@ type Cluster struct {
 	Snapshot Stand `json:"snapshot"`
 	Output   Stand `json:"output"`
 	Applied  Stand `json:"applied"`
+	Counts
+}
+
+// Counts are what the rows of a cluster come to.
+type Counts struct {
 	// Objects counts the rows: what the cluster holds, what was computed from it, and outputs that it does not hold
 	// as they should be. Managed counts those of them that Meshweir writes.
 	Objects int `json:"objects"`

@@ -1,7 +1,7 @@
 package view_test
 
 import (
-	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,10 +157,50 @@ func TestProblemsOfEachKind(t *testing.T) {
 	}
 }
 
+// countsOf counts rows from nothing.
+func countsOf(rows map[string]view.Row) (counts view.Counts) {
+	for key, row := range rows {
+		counts.Move(key, nil, &row)
+	}
+	return counts
+}
+
+func TestCountsThatMoveAreThoseFromNothing(t *testing.T) {
+	states := []*view.Row{
+		nil,
+		{Place: view.PlaceLive},
+		{Place: view.PlaceWanted, Managed: true, Applied: &view.Applied{Result: view.ResultPending}},
+		{Place: view.PlaceLive, Managed: true, Applied: &view.Applied{Result: internalv1.ResultApplied}},
+		{Place: view.PlaceGone, Managed: true, Applied: &view.Applied{Result: internalv1.ResultError}},
+		{Place: view.PlaceLive, Conditions: []view.Condition{{Type: "InputMissing", Status: "True"}}},
+	}
+	rows, moved := map[string]view.Row{}, view.Counts{}
+	for step, key := range slices.Repeat([]string{"Namespace//shop", "Service/shop/cart", "Gateway.x/shop/web", "Service/shop/cart"}, 50) {
+		var before *view.Row
+		if row, had := rows[key]; had {
+			before = &row
+		}
+		after := states[(step*7+step/5)%len(states)]
+		if delete(rows, key); after != nil {
+			rows[key] = *after
+		}
+		moved.Move(key, before, after)
+		if diff := cmp.Diff(countsOf(rows), moved, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("after %d steps (-from nothing +moved):\n%s", step+1, diff)
+		}
+	}
+	for key, row := range rows {
+		moved.Move(key, &row, nil)
+	}
+	if diff := cmp.Diff(view.Counts{}, moved, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("of no rows there is left:\n%s", diff)
+	}
+}
+
 // The counts of a cluster are links to the list of its rows, which must then be as many.
 func TestClusterCountsEveryRow(t *testing.T) {
 	written := keyspace.Meta{Position: keyspace.Position{Epoch: keyspace.Epoch{Millis: 1, Nonce: "a"}, Revision: 1}, Complete: true}
-	got := view.ClusterOf(view.Cluster{}, view.Metas{Snapshot: written}, maps.All(map[string]view.Row{
+	got := view.ClusterOf(view.Cluster{}, view.Metas{Snapshot: written}, countsOf(map[string]view.Row{
 		"Service/shop/cart":                         {Place: view.PlaceLive},
 		"Namespace//shop":                           {Place: view.PlaceLive},
 		"Gateway.x/shop/web":                        {Place: view.PlaceWanted, Managed: true, Applied: &view.Applied{Result: view.ResultPending}},
@@ -173,12 +213,12 @@ func TestClusterCountsEveryRow(t *testing.T) {
 }
 
 func TestClusterThatIsNotKnownKeepsItsRecord(t *testing.T) {
-	before := view.Cluster{Known: true, Owner: "uid", Objects: 7}
+	before := view.Cluster{Known: true, Owner: "uid", Counts: view.Counts{Objects: 7}}
 	for name, meta := range map[string]keyspace.Meta{
 		"vanished":     {},
 		"not complete": {Position: keyspace.Position{Epoch: keyspace.Epoch{Millis: 1, Nonce: "a"}, Revision: 1}},
 	} {
-		got := view.ClusterOf(before, view.Metas{Snapshot: meta}, maps.All(map[string]view.Row{}))
+		got := view.ClusterOf(before, view.Metas{Snapshot: meta}, view.Counts{})
 		if got.Known || got.Objects != 7 || got.Owner != "uid" {
 			t.Errorf("%s: the record is %+v, want it as before and not known", name, got)
 		}

@@ -108,7 +108,7 @@ func TestInsightsCountInTheStateOfTheFleet(t *testing.T) {
 	severe, risky := fullInsight("CFG0101/east", insight.Error, at), fullInsight("HLT0102/east", insight.Warning, at)
 	muted := fullInsight("SEC0103/fleet", insight.Info, at)
 	muted.Severity = insight.Error
-	known := []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true, Errors: 1, Warnings: 1}}}
+	known := []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true, Counts: view.Counts{Errors: 1, Warnings: 1}}}}
 	good := []*Cluster{{Name: "east", Cluster: view.Cluster{Known: true}}}
 	for _, tt := range []struct {
 		name  string

@@ -107,7 +107,7 @@ func (s *site) set(key string, row view.Row) {
 		s.t.Fatal(err)
 	}
 	s.rows.Set(key, value)
-	value, err = view.Record{Cluster: &view.Cluster{Known: true, Objects: 1}}.Encode()
+	value, err = view.Record{Cluster: &view.Cluster{Known: true, Counts: view.Counts{Objects: 1}}}.Encode()
 	if err != nil {
 		s.t.Fatal(err)
 	}

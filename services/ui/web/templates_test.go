@@ -55,8 +55,10 @@ func fullFleet() *Fleet {
 	f := &Fleet{Notice: Notice{Stale: at}}
 	for _, name := range []string{"east", "quiet", "west"} {
 		c := &Cluster{Name: name, Cluster: view.Cluster{
-			Known: name != "west", Owner: "uid", Snapshot: stand, Output: stand, Objects: 12345, Kinds: map[string]int{"Pod": 3, "Deployment.apps": 9},
-			Results: map[internalv1.Result]int{internalv1.ResultApplied: 3, view.ResultPending: 1, internalv1.ResultError: 1}, Errors: 2, Warnings: 1,
+			Known: name != "west", Owner: "uid", Snapshot: stand, Output: stand, Counts: view.Counts{
+				Objects: 12345, Kinds: map[string]int{"Pod": 3, "Deployment.apps": 9},
+				Results: map[internalv1.Result]int{internalv1.ResultApplied: 3, view.ResultPending: 1, internalv1.ResultError: 1}, Errors: 2, Warnings: 1,
+			},
 		}}
 		switch name {
 		case "east":
