@@ -77,6 +77,7 @@ func newRedisWithInsights(t *testing.T) *redisWithFleet {
 	}})
 	west := insight.Ref{Cluster: "west"}
 	r.insights("insight/fleet", map[string]insight.Insight{
+		"CFG0102/east": {Code: "CFG0102", Severity: insight.Info, Target: insight.Ref{Cluster: "east"}},
 		"HLT0113/west": {Code: "HLT0113", Severity: insight.Warning, Summary: "no agent of west is heard", Target: west},
 		"HLT0999/west": {Code: "HLT0999", Severity: insight.Warning, Target: west, MutedBy: &insight.Ref{Cluster: "mgmt", Object: "InsightsConfig.meshweir.io/a/b"}},
 	})
@@ -91,13 +92,13 @@ func TestInsightsAreListedTheGravestFirst(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &got); err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{eastInsight, "HLT0113/west"}; !slices.Equal(ids(got.Insights), want) || !got.Looked || notes != "" {
+		if want := []string{eastInsight, "HLT0113/west", "CFG0102/east"}; !slices.Equal(ids(got.Insights), want) || !got.Looked || notes != "" {
 			t.Errorf("%v: got %v, looked %v, notes %q, want %v", command, ids(got.Insights), got.Looked, notes, want)
 		}
 	}
 	table, notes := r.meshweir(0, "insights", "--muted")
 	rows := strings.Split(strings.TrimSpace(table), "\n")
-	if len(rows) != 4 || !strings.HasPrefix(rows[1], "error     unknown") || !strings.Contains(rows[3], "open, muted") || !strings.Contains(notes, "1 error, 2 warnings") {
+	if len(rows) != 5 || !strings.HasPrefix(rows[1], "error     unknown") || !strings.Contains(rows[3], "open, muted") || !strings.Contains(notes, "1 error, 2 warnings") {
 		t.Errorf("got\n%s%s", table, notes)
 	}
 	if _, notes := r.meshweir(0, "insights", "--cluster", "west"); !strings.Contains(notes, "1 warning.\n1 more is muted") {

@@ -79,6 +79,11 @@ func TestTheDemoKnowsItsOwnClustersAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want()
+	north := store.Owned("snapshot/north", "somebody's")
+	north.Complete()
+	if err := north.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"east", "west", "north"} {
 		if _, err := register(t.Context(), store, name, time.Now()); err != nil {
 			t.Fatal(err)
