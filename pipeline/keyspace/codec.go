@@ -84,12 +84,12 @@ type sealed struct {
 }
 
 // seal compresses a value. A plain codec keeps JSON as it is; what is not JSON,
-// or has space around it, which JSON in JSON loses, is kept raw.
+// is so deep that it is none within another, or has space around it, which JSON in JSON loses, is kept raw.
 func (c *codec) seal(value []byte, hash uint64) sealed {
 	switch {
 	case !c.plain:
 		return sealed{hash, codecZstd, c.zstd.compress(value)}
-	case json.Valid(value) && len(bytes.TrimSpace(value)) == len(value):
+	case json.Valid(value) && json.Valid(fmt.Appendf(nil, "[%s]", value)) && len(bytes.TrimSpace(value)) == len(value):
 		return sealed{hash, codecPlain, bytes.Clone(value)}
 	default:
 		return sealed{hash, codecRaw, bytes.Clone(value)}

@@ -45,17 +45,22 @@ func (e Epoch) String() string {
 	return strconv.FormatInt(e.Millis, 10) + "-" + e.Nonce
 }
 
-// ParseEpoch reads what [Epoch.String] wrote.
+// lastMillis is when the year 9999 ends. What is later is no time that anybody wrote: no epoch could follow the last
+// number there is, and JSON has no text for it.
+const lastMillis = 253402300799999
+
+// ParseEpoch reads what [Epoch.String] wrote, and nothing else: epochs are compared as text too.
 func ParseEpoch(s string) (Epoch, error) {
 	if s == "" {
 		return Epoch{}, nil
 	}
-	millis, nonce, ok := strings.Cut(s, "-")
+	millis, nonce, _ := strings.Cut(s, "-")
 	n, err := strconv.ParseInt(millis, 10, 64)
-	if !ok || err != nil || nonce == "" || n < 0 {
+	e := Epoch{Millis: n, Nonce: nonce}
+	if err != nil || n < 0 || n > lastMillis || nonce == "" || strings.Trim(nonce, "0123456789abcdef") != "" || e.String() != s {
 		return Epoch{}, fmt.Errorf(`parsing epoch %q: want "milliseconds-nonce"`, s)
 	}
-	return Epoch{Millis: n, Nonce: nonce}, nil
+	return e, nil
 }
 
 // Compare orders epochs by age.
@@ -75,15 +80,16 @@ func (p Position) String() string {
 	return p.Epoch.String() + "/" + strconv.FormatUint(p.Revision, 10)
 }
 
-// ParsePosition reads what [Position.String] wrote.
+// ParsePosition reads what [Position.String] wrote, and nothing else.
 func ParsePosition(s string) (Position, error) {
-	epoch, revision, ok := strings.Cut(s, "/")
+	epoch, revision, _ := strings.Cut(s, "/")
 	e, err := ParseEpoch(epoch)
 	n, err2 := strconv.ParseUint(revision, 10, 64)
-	if err = errors.Join(err, err2); !ok || err != nil {
+	p := Position{e, n}
+	if err = errors.Join(err, err2); err != nil || p.String() != s {
 		return Position{}, fmt.Errorf(`parsing position %q: want "epoch/revision"`, s)
 	}
-	return Position{e, n}, nil
+	return p, nil
 }
 
 // Compare orders positions by epoch, then revision.
@@ -180,6 +186,9 @@ func parseMeta(name Name, reply []any) (Meta, error) {
 	}
 	millis, e := strconv.ParseInt(text[7], 10, 64)
 	m.ChangedAt, err[4] = time.UnixMilli(millis), e
+	if millis < (time.Time{}).UnixMilli() || millis > lastMillis {
+		err[4] = fmt.Errorf("changed at %d ms, which is no time", millis)
+	}
 	if e := errors.Join(err[:]...); e != nil {
 		return Meta{}, fmt.Errorf("%w: %s holds %q: %w", ErrDamaged, name.MetaKey(), text, e)
 	}
