@@ -78,7 +78,7 @@ func (p *pipelinePage) fillKeyspaces() {
 		return cmp.Or(attention(a)-attention(b), strings.Compare(string(a.Name), string(b.Name)))
 	})
 	p.Total = len(all)
-	from := min((p.Query.Page-1)*pageSize, len(all))
+	from := min(min(p.Query.Page-1, len(all))*pageSize, len(all)) // what is bounded first cannot overflow
 	to := min(from+pageSize, len(all))
 	p.Keyspaces = all[from:to]
 	if p.Query.Page > 1 {

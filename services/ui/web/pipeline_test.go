@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -280,6 +281,13 @@ func TestKeyspacesAreFilteredPagedAndTheIllComeFirst(t *testing.T) {
 	p.fillKeyspaces()
 	if len(p.Keyspaces) != 1 || p.Previous == "" {
 		t.Errorf("the last page has %d", len(p.Keyspaces))
+	}
+	for _, beyond := range []int{4, math.MaxInt / pageSize, math.MaxInt/pageSize + 2, math.MaxInt} {
+		p.Query.Page = beyond
+		p.fillKeyspaces()
+		if len(p.Keyspaces) != 0 {
+			t.Errorf("page %d, beyond the last, has %d", beyond, len(p.Keyspaces))
+		}
 	}
 	for _, bad := range []url.Values{{"page": {"0"}}, {"page": {"x"}}, {"before": {"x"}}, {"before": {"1-1"}, "group": {"*"}}} {
 		if _, err := parsePipelineQuery(bad); err == nil {

@@ -86,7 +86,7 @@ func parseQuery(values url.Values) (Query, error) {
 		if err == nil {
 			err = json.Unmarshal(b, &q.cursor)
 		}
-		if err != nil || q.cursor == nil {
+		if err != nil || q.cursor == nil || q.cursor.Ref == (view.Ref{}) {
 			return Query{}, fmt.Errorf("at is %q, which is no place in a list; leave it out to begin at the start", text)
 		}
 	}

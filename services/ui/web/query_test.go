@@ -148,7 +148,7 @@ func TestQueryMatches(t *testing.T) {
 }
 
 func TestRefusesAddressesThatMeanNothing(t *testing.T) {
-	for _, bad := range []string{"state=odd", "sort=odd", "sort=--name", "at=x", "at=bnVsbA", "q=" + string(make([]byte, 300))} {
+	for _, bad := range []string{"state=odd", "sort=odd", "sort=--name", "at=x", "at=bnVsbA", "at=e30", "q=" + string(make([]byte, 300))} {
 		values, _ := url.ParseQuery(bad)
 		if len(values) == 0 {
 			values = url.Values{"q": {string(make([]byte, 300))}}
