@@ -2,13 +2,15 @@ package strict
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// judged notes what an API server says, in words that quote no value.
+// judged notes what an API server says, in words that quote no value. It says it in another order each time.
 func (w *walk) judged(errs field.ErrorList) {
 	for _, err := range errs {
 		var path []any
@@ -22,6 +24,17 @@ func (w *walk) judged(errs field.ErrorList) {
 		}
 		w.note(path, "%s: %s", text(path), said)
 	}
+	slices.SortFunc(w.mistakes, compareMistakes)
+}
+
+func compareMistakes(a, b Mistake) int {
+	return cmp.Or(slices.CompareFunc(a.Path, b.Path, compareSteps), strings.Compare(a.Message, b.Message))
+}
+
+func compareSteps(a, b any) int {
+	i, _ := a.(int)
+	j, _ := b.(int)
+	return cmp.Or(cmp.Compare(i, j), strings.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 }
 
 // steps reads a path such as "spec.ports[0].name".

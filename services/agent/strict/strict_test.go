@@ -52,8 +52,8 @@ func TestFindsWhatTheAPIDoesNotHave(t *testing.T) {
 		{"list for an object", global, `{spec: []}`, []string{`spec must be an object with named fields`}},
 		{"duration", global, `{spec: {host: a.b, outlierDetection: {interval: soon}}}`, []string{`spec.outlierDetection.interval must be a duration such as "10s"`}},
 		{"what its definition forbids", global, `{metadata: {name: a}, spec: {host: a.global, ports: [{name: a, port: 80}, {name: A, port: 80}], services: [{name: a, labels: {b: c}}]}}`, []string{
-			`spec.ports[1].name: should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`,
 			`spec.ports[1]: duplicate value`,
+			`spec.ports[1].name: should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`,
 			`spec.services[0]: exactly one of name and labels must be set`,
 		}},
 		{"nothing in a kind of Istio", virtual, `{apiVersion: a, kind: b, metadata: {name: c}, spec: {http: [{timeout: 5s, retries: {attempts: 3}, headers: {request: {set: {x-a: b}}}}]}, status: {future: 1}}`, nil},
