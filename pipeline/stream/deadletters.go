@@ -3,14 +3,12 @@ package stream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"strconv"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/redis/go-redis/v9"
@@ -194,19 +192,9 @@ func (d *DeadLetters) count(ctx context.Context, n int64, group string, class Cl
 
 // addRaw appends an entry that could not be decoded.
 func (d *DeadLetters) addRaw(ctx context.Context, e *entry, group string) error {
-	raw := make(map[string][]byte, len(e.values))
-	for field, value := range e.values {
-		text, _ := value.(string) // XREADGROUP returns text
-		raw[field] = []byte(text)
-	}
-	payload, err := json.Marshal(raw)
+	msg, err := rawMessage(e, group)
 	if err != nil {
 		return fmt.Errorf("adding a dead letter: %w", err)
-	}
-	msg := message.NewMessage(watermill.NewUUID(), payload)
-	msg.Metadata = message.Metadata{
-		StreamKey: e.stream, EntryIDKey: e.id, AttemptKey: strconv.Itoa(e.attempt), GroupKey: group,
-		ClassKey: string(ClassUndecodable), rawKey: "true", middleware.ReasonForPoisonedKey: e.undecodable.Error(),
 	}
 	return d.add(ctx, msg)
 }
@@ -246,8 +234,10 @@ func parseDeadLetter(entry redis.XMessage) DeadLetter {
 	letter.Error = msg.Metadata.Get(middleware.ReasonForPoisonedKey)
 	letter.Attempts = Attempt(msg)
 	letter.TraceParent = msg.Metadata.Get("traceparent")
-	if msg.Metadata.Get(rawKey) != "" && json.Unmarshal(msg.Payload, &letter.Raw) == nil {
-		return letter
+	if msg.Metadata.Get(rawKey) != "" {
+		if letter.Raw = decodeRaw(msg.Payload); letter.Raw != nil {
+			return letter
+		}
 	}
 	maps.DeleteFunc(msg.Metadata, func(key, _ string) bool { return deadLetterMetadata(key) })
 	letter.Message = msg
