@@ -2,6 +2,7 @@ package strict
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,11 +83,7 @@ func asName(value any) bool {
 			}
 		}
 	case []any:
-		for _, inner := range value {
-			if asName(inner) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(value, asName)
 	}
 	return false
 }
