@@ -13,7 +13,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/program"
 )
 
-// Server is a redis-server process of its own, for tests that stop, kill, pause
+// Server is a process of redis-server or valkey-server of its own, for tests that stop, kill, pause
 // or restart it. It listens on a Unix socket and ends with the test.
 type Server struct {
 	// Args are the arguments of the next start, after the defaults. A test may
@@ -27,11 +27,26 @@ type Server struct {
 	running *program.Program
 }
 
-// RealServer starts a redis-server that keeps nothing on disk, with args added
-// to its command line. The test is left out where there is none.
+// Kind is an implementation of Redis, by the name of its part.
+type Kind string
+
+// The implementations.
+const (
+	Redis  Kind = "redis"
+	Valkey Kind = "valkey"
+)
+
+// RealServer is [Kind.Server] of Redis.
 func RealServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := newServer(t, Require(t, "redis"))
+	return Redis.Server(t, args...)
+}
+
+// Server starts a server that keeps nothing on disk, with args added to its
+// command line. The test is left out where there is none; see [Require].
+func (k Kind) Server(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := newServer(t, Require(t, string(k)))
 	s.Args = args
 	s.start()
 	return s

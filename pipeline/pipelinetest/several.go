@@ -49,52 +49,83 @@ type Group struct {
 // clusterSlots is the number of hash slots of a Redis Cluster.
 const clusterSlots = 16384
 
-// RealCluster starts a Redis Cluster of three masters. The test is left out
-// where redis-server is not installed.
+// RealCluster is [Kind.Cluster] of Redis, without replicas.
 func RealCluster(t testing.TB) *Group {
 	t.Helper()
-	const nodes = 3
+	return Redis.Cluster(t, 0)
+}
+
+// Cluster starts a Redis Cluster of three masters, and so many replicas of each:
+// the first three Servers are the masters, the next three the first replica of
+// each. A replica becomes the master within a few seconds of its master's end.
+// The test is left out where there is no such server.
+func (k Kind) Cluster(t testing.TB, replicas int) *Group {
+	t.Helper()
+	const masters = 3
+	nodes := masters * (1 + replicas)
 	g := &Group{}
 	ports := make([][2]string, nodes) // for clients, and for the other nodes
 	for i := range ports {
 		ports[i] = [2]string{FreePort(t), FreePort(t)}
 		g.Addrs = append(g.Addrs, "127.0.0.1:"+ports[i][0])
-		g.Servers = append(g.Servers, RealServer(t, "--port", ports[i][0], "--cluster-enabled", "yes",
-			"--cluster-port", ports[i][1], "--cluster-node-timeout", "1500", "--bind", "127.0.0.1"))
+		g.Servers = append(g.Servers, k.Server(t, "--port", ports[i][0], "--cluster-enabled", "yes",
+			"--cluster-port", ports[i][1], "--cluster-node-timeout", "1500", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"))
 	}
 	g.URL = "redis+cluster://" + strings.Join(g.Addrs, ",")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for i, s := range g.Servers {
 		client := s.Client()
-		first, last := i*clusterSlots/nodes, (i+1)*clusterSlots/nodes-1
-		must(t, client.ClusterAddSlotsRange(ctx, first, last).Err())
+		if i < masters {
+			first, last := i*clusterSlots/masters, (i+1)*clusterSlots/masters-1
+			must(t, client.ClusterAddSlotsRange(ctx, first, last).Err())
+		}
 		must(t, client.Do(ctx, "cluster", "set-config-epoch", i+1).Err())
 		if i > 0 {
 			must(t, client.Do(ctx, "cluster", "meet", "127.0.0.1", ports[0][0], ports[0][1]).Err())
 		}
 	}
-	for _, s := range g.Servers {
+	for i, s := range g.Servers {
 		client := s.Client()
 		await(ctx, t, "the Redis Cluster", func() bool {
 			state := client.ClusterInfo(ctx).Val()
 			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", nodes))
 		})
+		if i < masters {
+			continue
+		}
+		master := g.Servers[i%masters].Client().ClusterMyID(ctx).Val()
+		await(ctx, t, "the replica to know its master", func() bool { return client.ClusterReplicate(ctx, master).Err() == nil })
+		await(ctx, t, "the replica", func() bool {
+			return strings.Contains(client.Info(ctx, "replication").Val(), "master_link_status:up")
+		})
+	}
+	for _, s := range g.Servers {
+		client := s.Client()
+		await(ctx, t, "all to know of the replicas", func() bool {
+			return strings.Count(client.ClusterNodes(ctx).Val(), "slave ") == nodes-masters
+		})
 	}
 	return g
 }
 
-// RealSentinel starts a master, a replica of it, and a Sentinel that makes the
-// replica the master within about two seconds of the master's end. The test is
-// left out where redis-server is not installed.
+// RealSentinel is [Kind.Sentinel] of Redis.
 func RealSentinel(t testing.TB) *Group {
 	t.Helper()
-	program := Require(t, "redis")
+	return Redis.Sentinel(t)
+}
+
+// Sentinel starts a master, a replica of it, and a Sentinel that makes the
+// replica the master within about two seconds of the master's end. The test is
+// left out where there is no such server.
+func (k Kind) Sentinel(t testing.TB) *Group {
+	t.Helper()
+	program := Require(t, string(k))
 	master, replica, sentinel := FreePort(t), FreePort(t), FreePort(t)
 	g := &Group{
 		Servers: []*Server{
-			RealServer(t, "--port", master, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"),
-			RealServer(t, "--port", replica, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1 "+master),
+			k.Server(t, "--port", master, "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"),
+			k.Server(t, "--port", replica, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1 "+master),
 		},
 		Addrs:    []string{"127.0.0.1:" + master, "127.0.0.1:" + replica},
 		URL:      "redis+sentinel://127.0.0.1:" + sentinel + "/mymaster",

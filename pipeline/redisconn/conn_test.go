@@ -105,20 +105,20 @@ func TestOpensUnixSocketAndDatabase(t *testing.T) {
 }
 
 func TestOpensTLSWithClientCertificate(t *testing.T) {
-	ca := newAuthority(t, "ca")
-	serverCert, serverKey := ca.issue("redis.example")
-	clientCert, clientKey := ca.issue("client")
+	ca := pipelinetest.NewAuthority(t, "ca")
+	serverCert, serverKey := ca.Issue("redis.example")
+	clientCert, clientKey := ca.Issue("client")
 	port := pipelinetest.FreePort(t)
 	pipelinetest.RealServer(t, "--tls-port", port, "--bind", "127.0.0.1", "--tls-auth-clients", "yes",
-		"--tls-ca-cert-file", ca.path, "--tls-cert-file", serverCert, "--tls-key-file", serverKey)
-	base := "rediss://127.0.0.1:" + port + "?tls_ca=" + ca.path
+		"--tls-ca-cert-file", ca.Path, "--tls-cert-file", serverCert, "--tls-key-file", serverKey)
+	base := "rediss://127.0.0.1:" + port + "?tls_ca=" + ca.Path
 
 	conn, _ := open(t, base+"&tls_server_name=redis.example&tls_cert="+clientCert+"&tls_key="+clientKey, redisconn.Options{})
 	works(t, conn)
 
 	refused := map[string]string{
 		"no client certificate":    base,
-		"another authority":        "rediss://127.0.0.1:" + port + "?tls_ca=" + newAuthority(t, "other").path,
+		"another authority":        "rediss://127.0.0.1:" + port + "?tls_ca=" + pipelinetest.NewAuthority(t, "other").Path,
 		"another name":             base + "&tls_server_name=other.example&tls_cert=" + clientCert + "&tls_key=" + clientKey,
 		"no TLS":                   "redis://127.0.0.1:" + port,
 		"the system's authorities": "rediss://127.0.0.1:" + port,
@@ -136,8 +136,8 @@ func TestOpenRefusesFilesThatItCannotUse(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ca := newAuthority(t, "ca")
-	cert, _ := ca.issue("a")
+	ca := pipelinetest.NewAuthority(t, "ca")
+	cert, _ := ca.Issue("a")
 	tests := []struct{ url, want string }{
 		{"rediss://h?tls_ca=/nowhere", "reading tls_ca"},
 		{"rediss://h?tls_ca=" + empty, "no certificate in PEM form"},

@@ -110,7 +110,7 @@ func All() []Part {
 			programs: []string{"redis-server"}, version: []string{"--version"},
 		},
 		{
-			Name: "valkey", For: "the pipeline on Valkey", Get: "apt-get install valkey-server (Debian 13 or bookworm-backports), brew install valkey",
+			Name: "valkey", For: "the pipeline on Valkey, the other implementation of Redis", Get: "apt-get install valkey-server (Debian 13 or bookworm-backports), brew install valkey",
 			programs: []string{"valkey-server"}, version: []string{"--version"},
 		},
 	}

@@ -1,4 +1,4 @@
-package redisconn_test
+package pipelinetest
 
 import (
 	"crypto/ecdsa"
@@ -15,19 +15,21 @@ import (
 	"time"
 )
 
-// authority signs certificates and writes them to a folder.
-type authority struct {
-	t    *testing.T
+// Authority signs certificates and writes them to a folder.
+type Authority struct {
+	// Path is that of its own certificate.
+	Path string
+
+	t    testing.TB
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	// path is that of its own certificate.
-	path string
 }
 
-func newAuthority(t *testing.T, name string) *authority {
+// NewAuthority makes one. Its files go with the test.
+func NewAuthority(t testing.TB, name string) *Authority {
 	t.Helper()
-	a := &authority{t: t, dir: t.TempDir()}
+	a := &Authority{t: t, dir: t.TempDir()}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
@@ -44,12 +46,12 @@ func newAuthority(t *testing.T, name string) *authority {
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
-	a.path = a.write("ca.pem", "CERTIFICATE", der)
+	a.Path = a.write("ca.pem", "CERTIFICATE", der)
 	return a
 }
 
-// issue returns the paths of a certificate for name and of its key.
-func (a *authority) issue(name string) (cert, key string) {
+// Issue returns the paths of a certificate for name and of its key.
+func (a *Authority) Issue(name string) (cert, key string) {
 	a.t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
@@ -72,7 +74,7 @@ func (a *authority) issue(name string) (cert, key string) {
 	return a.write(name+".pem", "CERTIFICATE", der), a.write(name+".key", "PRIVATE KEY", keyDER)
 }
 
-func (a *authority) write(name, kind string, der []byte) string {
+func (a *Authority) write(name, kind string, der []byte) string {
 	a.t.Helper()
 	path := filepath.Join(a.dir, name)
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
