@@ -102,7 +102,7 @@ var errMoved = errors.New("the stored meta has moved")
 var errTorn = fmt.Errorf("%w by a write that is not whole", errMoved)
 
 func (s *Store) try(ctx context.Context, w write) error {
-	return s.client.Watch(ctx, func(tx *redis.Tx) error {
+	return s.guarded(ctx, w.name, func(tx *redis.Tx) error {
 		reply, err := tx.HMGet(ctx, w.name.MetaKey(), metaFields()...).Result()
 		if err != nil {
 			return err
@@ -121,7 +121,24 @@ func (s *Store) try(ctx context.Context, w write) error {
 		}
 		cmds, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return w.queue(ctx, p, event, s.cfg.StreamLength) })
 		return why(err, cmds)
-	}, w.name.MetaKey())
+	})
+}
+
+// errMoving is what a Redis Cluster would say, had the library asked on.
+var errMoving = errors.New("TRYAGAIN the keyspace moves from one server of the Redis Cluster to another")
+
+// guarded makes a step that holds only while meta stays as it is. While a slot moves, its servers send the library to
+// each other; it gives that up without having called step, and reports no error: that must not pass for a write.
+func (s *Store) guarded(ctx context.Context, name Name, step func(*redis.Tx) error) error {
+	called := false
+	err := s.client.Watch(ctx, func(tx *redis.Tx) error {
+		called = true
+		return step(tx)
+	}, name.MetaKey())
+	if err == nil && !called {
+		return errMoving
+	}
+	return err
 }
 
 // why returns the error of the command that made Redis refuse a transaction: EXECABORT itself says nothing.
@@ -273,7 +290,7 @@ func pause(ctx context.Context, attempt int) error {
 
 // amend changes what meta says without a write, no revision, no event: where it says still what base does.
 func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
-	err := s.client.Watch(ctx, func(tx *redis.Tx) error {
+	err := s.guarded(ctx, name, func(tx *redis.Tx) error {
 		reply, err := tx.HMGet(ctx, name.MetaKey(), metaFields()...).Result()
 		if err != nil {
 			return err
@@ -290,7 +307,7 @@ func (s *Store) amend(ctx context.Context, name Name, base, next Meta) error {
 			return nil
 		})
 		return why(err, cmds)
-	}, name.MetaKey())
+	})
 	if errors.Is(err, redis.TxFailedErr) {
 		return errMoved
 	}

@@ -144,7 +144,7 @@ func IsReply(err error) bool {
 	if !errors.As(err, &reply) || errors.Is(err, redis.Nil) {
 		return false
 	}
-	for _, prefix := range []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPLICAS", "BUSY "} {
+	for _, prefix := range []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED ", "ASK ", "OOM", "MISCONF", "NOREPLICAS", "BUSY "} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return false
 		}

@@ -152,6 +152,7 @@ func TestServersThatAreNotReadyAreUnavailable(t *testing.T) {
 	for text, want := range map[string]bool{
 		"LOADING Redis is loading the dataset in memory": true, "READONLY You can't write against a read only replica.": true,
 		"CLUSTERDOWN The cluster is down": true, "OOM command not allowed": true, "MISCONF Redis is configured to save": true,
+		"MOVED 3091 192.0.2.1:6379": true, "ASK 3091 192.0.2.1:6379": true,
 		"WRONGTYPE Operation against a key": false, "NOPERM this user has no permissions": false, "ERR unknown command": false,
 	} {
 		if got := unavailable(fmt.Errorf("writing: %w", reply(text))); got != want {
