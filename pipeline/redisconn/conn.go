@@ -66,7 +66,10 @@ func Open(log *slog.Logger, rawURL string, o Options) (*Conn, error) {
 	outages := &outages{log: c.log}
 	for _, client := range []redis.UniversalClient{c.Client, c.Blocking} {
 		if cluster, ok := client.(*redis.ClusterClient); ok {
-			cluster.OnNewNode(func(node *redis.Client) { node.AddHook(outages) })
+			cluster.OnNewNode(func(node *redis.Client) {
+				node.AddHook(outages)
+				node.AddHook(moves{cluster})
+			})
 		} else {
 			client.AddHook(outages)
 		}

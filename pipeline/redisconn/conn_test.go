@@ -230,6 +230,23 @@ func TestOpensCluster(t *testing.T) {
 	}
 }
 
+func TestClusterThatFailedOverIsFollowedSoon(t *testing.T) {
+	cluster := pipelinetest.Redis.Cluster(t, 1)
+	conn, _ := open(t, cluster.URL, redisconn.Options{Timeout: time.Second})
+	works(t, conn)
+	const key = "b" // of the first third of the slots
+	cluster.Servers[0].Kill()
+	for began := time.Now(); ; <-time.After(50 * time.Millisecond) {
+		err := conn.Client.Watch(t.Context(), func(tx *redis.Tx) error { return tx.Set(t.Context(), key, "v", 0).Err() }, key)
+		if err == nil {
+			break
+		}
+		if time.Since(began) > 30*time.Second { // the library alone asks once a minute
+			t.Fatalf("%s after the end of a master: %v", time.Since(began), err)
+		}
+	}
+}
+
 func TestBlockingClientOutwaitsTheTimeout(t *testing.T) {
 	server := pipelinetest.RealServer(t)
 	conn, _ := open(t, server.URL(), redisconn.Options{Timeout: 500 * time.Millisecond})

@@ -56,6 +56,44 @@ func (o *outages) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return next
 }
 
+// moves asks a Cluster anew who holds what, when a server of it cannot be reached or hangs: a replica may have taken its
+// place. The library asks by itself once a minute, and when a server that still answers sends it elsewhere.
+type moves struct{ cluster *redis.ClusterClient }
+
+func (m moves) note(ctx context.Context, err error) {
+	var network net.Error
+	if errors.As(err, &network) && !errors.Is(err, context.Canceled) {
+		m.cluster.ReloadState(ctx)
+	}
+}
+
+// DialHook is part of [redis.Hook].
+func (m moves) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := next(ctx, network, addr)
+		m.note(ctx, err)
+		return conn, err
+	}
+}
+
+// ProcessHook is part of [redis.Hook].
+func (m moves) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		m.note(ctx, err)
+		return err
+	}
+}
+
+// ProcessPipelineHook is part of [redis.Hook].
+func (m moves) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		m.note(ctx, err)
+		return err
+	}
+}
+
 // RouteLibraryLog sends what the Redis library says of itself, which it would
 // print to stderr, to log at debug level: a [Conn] logs what matters. The
 // library has one logger for the whole process; call this once, in main.
