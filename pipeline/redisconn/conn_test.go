@@ -19,6 +19,8 @@ import (
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // open opens url; what it logs is in the returned buffer.
 func open(t *testing.T, url string, o redisconn.Options) (*redisconn.Conn, *pipelinetest.Buffer) {
 	t.Helper()

@@ -18,6 +18,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
@@ -27,6 +28,8 @@ import (
 	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/insights/check"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bed is a fleet whose agents are the test's, with real insights on a Redis.
 type bed struct {

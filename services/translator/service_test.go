@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/pipeline/pipelinetest"
@@ -22,6 +23,8 @@ import (
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/translator"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // controlPlane is a fleet whose agents are the test's, with real translators on a Redis.
 type controlPlane struct {

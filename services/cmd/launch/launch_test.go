@@ -24,6 +24,8 @@ import (
 	"github.com/meshweir/meshweir/services/translator"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // A change of a manifest in west is one trace: seen and published by west's agent, translated, applied by east's.
 func TestOneChangeIsOneTraceFromWatchToApply(t *testing.T) {
 	defer goleak.VerifyNone(t)
