@@ -81,7 +81,7 @@ func (s *system) awaitRest() (at map[keyspace.Name]keyspace.Position) {
 	s.t.Helper()
 	eventually(s.t, "the fleet to come to rest", func() (string, bool) {
 		at = s.positions()
-		<-time.After(3 * time.Second)
+		<-time.After(6 * time.Second) // where a dashboard has to wait for its turn, it writes late
 		diff := cmp.Diff(at, s.positions())
 		return diff, diff == ""
 	})

@@ -54,8 +54,11 @@ type place struct {
 
 // settledAfter is how old a change must be for a file's version to be trusted:
 // clocks of file systems tick slowly, and two writes may fall into one tick. A file that is
-// written in place is also empty for a moment.
-const settledAfter = time.Second
+// written in place is also empty for a moment, and for long where its writer has to wait.
+const (
+	settledAfter = time.Second
+	emptyAfter   = 5 * time.Second
+)
 
 // readFile reads a file anew. Of a damaged file, the objects that old had and
 // that are found no more are held: any of them may be what is damaged.
@@ -65,7 +68,8 @@ func (f *Folder) readFile(root *os.Root, name, path string, v version, old *file
 		objects: map[resource.Key]snapshot.Object{}, places: map[resource.Key]place{}, unknown: map[string]int{},
 	}
 	data, err := read(root, path, v, f.cfg.MaxFileBytes)
-	if err == nil && len(data) == 0 && old != nil && len(old.objects) > 0 && !got.settled {
+	if err == nil && len(data) == 0 && old != nil && len(old.objects) > 0 && now.Sub(v.changed) <= emptyAfter {
+		got.settled = false
 		err = errors.New("the file is empty; if it stays so, its objects are taken as deleted")
 	}
 	if err != nil {
