@@ -3,7 +3,6 @@ package scale
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -190,7 +189,7 @@ func (w *watcher) follow(ctx context.Context, client redis.UniversalClient, stre
 			return
 		}
 		if err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
-			slog.Default().Error("following events", "error", err)
+			w.b.Errorf("following events: %v", err)
 			return
 		}
 		for _, stream := range found {
