@@ -12,7 +12,7 @@ import (
 
 var (
 	clusters = flag.Int("clusters", 3, "number of clusters")
-	changes  = flag.Int("changes", 300, "number of changes of manifests")
+	changes  = flag.Int("changes", 200, "number of changes of manifests")
 	seed     = flag.Uint64("seed", 1, "what decides which changes and faults come")
 	limit    = flag.String("faults", "", "names of the only faults to do")
 	mistake  = flag.String("sabotage", "", "name of a mistake to build in")
