@@ -216,6 +216,6 @@ func latency(b *testing.B, client redis.UniversalClient, heard <-chan time.Time,
 	b.StopTimer()
 	b.ReportMetric(perObject(processCPU(b)-ours, b.N), "client-µs/op")
 	b.ReportMetric(perObject(serverCPU(b, client)-theirs, b.N), "redis-µs/op")
-	b.ReportMetric(quantile(waits, 0.5), "p50-µs")
-	b.ReportMetric(quantile(waits, 0.99), "p99-µs")
+	b.ReportMetric(perObject(pipelinetest.Quantile(waits, 0.5), 1), "p50-µs")
+	b.ReportMetric(perObject(pipelinetest.Quantile(waits, 0.99), 1), "p99-µs")
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -218,12 +217,6 @@ func must(t testing.TB, err error) {
 
 func perObject(d time.Duration, objects int) float64 {
 	return float64(d.Nanoseconds()) / 1000 / float64(objects)
-}
-
-// quantile returns the q-quantile in microseconds.
-func quantile(of []time.Duration, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Nanoseconds()) / 1000
 }
 
 func processCPU(t testing.TB) time.Duration {

@@ -7,7 +7,11 @@
 // is deleted: what is stored is what is so.
 package insight
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Severity says how much an insight matters.
 type Severity string
@@ -21,6 +25,20 @@ const (
 	// Info is worth knowing.
 	Info Severity = "info"
 )
+
+// Severities are all of them, gravest first.
+func Severities() []Severity { return []Severity{Error, Warning, Info} }
+
+// Rank is the place of a severity among [Severities]. One that is not known comes behind all others.
+func (s Severity) Rank() int {
+	if i := slices.Index(Severities(), s); i >= 0 {
+		return i
+	}
+	return len(Severities())
+}
+
+// Compare orders severities, gravest first.
+func (s Severity) Compare(o Severity) int { return cmp.Compare(s.Rank(), o.Rank()) }
 
 // Insight is one finding.
 type Insight struct {

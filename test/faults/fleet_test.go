@@ -109,7 +109,7 @@ func (f *fleet) begin() error {
 type change struct {
 	*item
 	what string
-	// live is what the agents get to read, if it is broken.
+	// broken is what the agents get to read in place of the text; "" for the text itself.
 	broken string
 }
 

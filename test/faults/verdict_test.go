@@ -64,10 +64,17 @@ func (s *system) lists() (map[string]float64, error) {
 	return found, nil
 }
 
+// settle waits until something holds. It returns what is wrong if it does not come to that, and why.
+func (s *system) settle(wrong string, holds func() (why string, ok bool)) (red string) {
+	if why, ok := wait(s.patience, holds); !ok {
+		return wrong + ": " + why
+	}
+	return ""
+}
+
 // quietLists returns lists once nobody lists any more what a fault has left behind.
-func (s *system) quietLists() (map[string]float64, string) {
-	var at map[string]float64
-	why, ok := wait(s.patience, func() (string, bool) {
+func (s *system) quietLists() (at map[string]float64, red string) {
+	red = s.settle("nothing is harmed, and keyspaces are listed again and again", func() (string, bool) {
 		before, err := s.lists()
 		if err != nil {
 			return err.Error(), false
@@ -76,10 +83,7 @@ func (s *system) quietLists() (map[string]float64, string) {
 		at, err = s.lists()
 		return fmt.Sprint(before, at, err), err == nil && maps.Equal(before, at)
 	})
-	if !ok {
-		return nil, "nothing is harmed, and keyspaces are listed again and again: " + why
-	}
-	return at, ""
+	return at, red
 }
 
 // positions returns where each keyspace stands.
@@ -88,7 +92,7 @@ func (s *system) positions() (map[keyspace.Name]keyspace.Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := store.Names(s.t.Context())
+	names, err := s.names()
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +106,7 @@ func (s *system) positions() (map[keyspace.Name]keyspace.Position, error) {
 
 // rest waits until nothing moves, and says what still moves.
 func (s *system) rest() (red string) {
-	why, ok := wait(s.patience, func() (string, bool) {
+	return s.settle("at rest events are made", func() (string, bool) {
 		before, err := s.positions()
 		<-time.After(5 * time.Second)
 		after, err2 := s.positions()
@@ -117,10 +121,6 @@ func (s *system) rest() (red string) {
 		}
 		return strings.Join(moved, " "), len(moved) == 0
 	})
-	if !ok {
-		return "at rest events are made: " + why
-	}
-	return ""
 }
 
 // footprint is what a process holds: {goroutines, open files, bytes}.
@@ -147,7 +147,7 @@ func (s *system) footprints() (map[string]footprint, error) {
 // grown compares what processes hold with what they held at first. Pools keep a few connections, and the heap what it may need again.
 func (s *system) grown(before map[string]footprint) (red string) {
 	const goroutines, files, bytes = 15, 15, 96 << 20
-	why, ok := wait(s.patience, func() (string, bool) {
+	return s.settle("processes have grown", func() (string, bool) {
 		after, err := s.footprints()
 		if err != nil {
 			return err.Error(), false
@@ -162,15 +162,11 @@ func (s *system) grown(before map[string]footprint) (red string) {
 		slices.Sort(found)
 		return strings.Join(found, "; "), len(found) == 0
 	})
-	if !ok {
-		return "processes have grown: " + why
-	}
-	return ""
 }
 
 // owed looks for events that a group still owes an answer.
 func (s *system) owed() (red string) {
-	why, ok := wait(s.patience, func() (string, bool) {
+	return s.settle("events were never acked", func() (string, bool) {
 		names, err := s.names()
 		if err != nil {
 			return err.Error(), false
@@ -189,8 +185,4 @@ func (s *system) owed() (red string) {
 		}
 		return strings.Join(found, "; "), len(found) == 0
 	})
-	if !ok {
-		return "events were never acked: " + why
-	}
-	return ""
 }

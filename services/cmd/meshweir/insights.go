@@ -76,25 +76,12 @@ func readInsights(ctx context.Context, store *keyspace.Store) (found, error) {
 		}
 	})
 	slices.SortFunc(all.Insights, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(gravity(a.Severity), gravity(b.Severity)), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.Severity.Compare(b.Severity), cmp.Compare(a.ID, b.ID))
 	})
 	if err != nil {
 		return found{}, fmt.Errorf("reading the insights: %w", err)
 	}
 	return all, nil
-}
-
-// severities are in the order of their gravity.
-func severities() []insight.Severity {
-	return []insight.Severity{insight.Error, insight.Warning, insight.Info}
-}
-
-// gravity puts a severity that is not known behind all others.
-func gravity(s insight.Severity) int {
-	if i := slices.Index(severities(), s); i >= 0 {
-		return i
-	}
-	return len(severities())
 }
 
 // insightFilter says which insights are meant.
@@ -225,7 +212,7 @@ func countInsights(all []finding) string {
 		count[i.Severity]++
 	}
 	var parts []string
-	for _, s := range slices.SortedFunc(maps.Keys(count), func(a, b insight.Severity) int { return cmp.Compare(gravity(a), gravity(b)) }) {
+	for _, s := range slices.SortedFunc(maps.Keys(count), insight.Severity.Compare) {
 		many := string(s) + "s"
 		if s == insight.Info {
 			many = string(s)

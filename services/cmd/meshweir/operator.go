@@ -79,6 +79,13 @@ func (o *operator) end(cmd *cobra.Command, err error) {
 	}
 }
 
+// storeOf opens what is read once.
+func storeOf(log *slog.Logger, conn *redisconn.Conn) (*keyspace.Store, error) {
+	return keyspace.NewStore(log, conn.Client, keyspace.Config{
+		Blocking: conn.Blocking, Block: 20 * time.Millisecond, // such a read ends with one that waits
+	})
+}
+
 // unreachedError is about a Redis that was not reached.
 type unreachedError struct {
 	err  error
@@ -112,9 +119,7 @@ func (o *operator) with(cmd *cobra.Command, work func(context.Context, session) 
 		}
 		return unreachedError{fmt.Errorf("reaching %s: %w", conn, err), mendRedis(err)}
 	}
-	store, err := keyspace.NewStore(log, conn.Client, keyspace.Config{
-		Blocking: conn.Blocking, Block: 20 * time.Millisecond, // what is read once ends with a read that waits
-	})
+	store, err := storeOf(log, conn)
 	if err != nil {
 		return err
 	}

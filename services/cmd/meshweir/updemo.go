@@ -31,7 +31,7 @@ func refuseToJoin(ctx context.Context, log *slog.Logger, control string) error {
 	if err := conn.Client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("seeing whether %s holds a fleet: %w; start it, or see the address", conn, cmp.Or(context.Cause(ctx), err))
 	}
-	store, err := keyspace.NewStore(log, conn.Client, keyspace.Config{Blocking: conn.Blocking, Block: 20 * time.Millisecond})
+	store, err := storeOf(log, conn)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type subset struct {
 	host, name string
 	fields     []string
 	clients    istio.Audience
+	defaults   defaults
 	// counts are the rules that some client is served by, idle those that declare the subset and serve nobody.
 	counts, idle []fleet.Ref
 	// of are the subsets that each of these declares.
@@ -67,9 +68,10 @@ func subsets(r *fleet.Reader, subject fleet.Ref) []*subset {
 		all[i].fields = append(all[i].fields, path+".subset")
 	})
 	if len(all) > 0 {
-		to := clients(r, subject, v, defaultsOf(r, subject.Cluster))
+		d := defaultsOf(r, subject.Cluster)
+		to := clients(r, subject, v, d)
 		for _, s := range all {
-			s.clients = to
+			s.clients, s.defaults = to, d
 		}
 	}
 	return all
@@ -77,7 +79,6 @@ func subsets(r *fleet.Reader, subject fleet.Ref) []*subset {
 
 // declared reports whether some client finds the subset, and notes the rules that it looked at.
 func (s *subset) declared(r *fleet.Reader, subject fleet.Ref, to istio.Claim[fleet.Ref]) bool {
-	defaults := defaultsOf(r, subject.Cluster)
 	rules := s.rules(r, subject.Cluster)
 	names := []string{subject.Key.Namespace, ""} // "" for clients of a namespace without rules
 	homes := []string{to.Namespace}
@@ -93,7 +94,7 @@ func (s *subset) declared(r *fleet.Reader, subject fleet.Ref, to istio.Claim[fle
 	if !s.clients.All {
 		names = s.clients.Names
 	}
-	all := istio.Rules[fleet.Ref]{Root: defaults.root, ExportTo: defaults.destinationRules, In: func(namespace string) []istio.Rule[fleet.Ref] {
+	all := istio.Rules[fleet.Ref]{Root: s.defaults.root, ExportTo: s.defaults.destinationRules, In: func(namespace string) []istio.Rule[fleet.Ref] {
 		return slices.DeleteFunc(slices.Clone(rules), func(rule istio.Rule[fleet.Ref]) bool { return rule.Namespace != namespace })
 	}}
 	for _, client := range names {

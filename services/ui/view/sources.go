@@ -61,13 +61,7 @@ func (f Feeds) count(in string, sources []Ref, by int) {
 			continue
 		}
 		last = source.Cluster
-		if f[last] == nil {
-			f[last] = map[string]int{}
-		}
-		if f[last][in] += by; f[last][in] == 0 {
-			delete(f[last], in)
-		}
-		if len(f[last]) == 0 {
+		if f[last] = addTo(f[last], in, by); len(f[last]) == 0 {
 			delete(f, last)
 		}
 	}

@@ -25,7 +25,7 @@ func parseInsightQuery(values url.Values) (insightQuery, error) {
 	q := insightQuery{
 		Severity: insight.Severity(values.Get("severity")), Code: values.Get("code"), Cluster: values.Get("cluster"), after: values.Get("after"),
 	}
-	if q.Severity != "" && !slices.Contains(severities(), q.Severity) {
+	if q.Severity != "" && !slices.Contains(insight.Severities(), q.Severity) {
 		return insightQuery{}, fmt.Errorf("severity is %q; it can be error, warning, info", q.Severity)
 	}
 	if text := values.Get("muted"); text != "" {
@@ -86,7 +86,7 @@ func (q insightQuery) tabs(f *Fleet) []Tab {
 	}
 	titles := map[insight.Severity]string{"": "All", insight.Error: "Errors", insight.Warning: "Warnings", insight.Info: "Info"}
 	var tabs []Tab
-	for _, severity := range append([]insight.Severity{""}, severities()...) {
+	for _, severity := range append([]insight.Severity{""}, insight.Severities()...) {
 		to := all
 		to.Severity = severity
 		tabs = append(tabs, Tab{Title: titles[severity], URL: to.URL(), Count: countOf(counts[severity]), Current: q.Severity == severity})

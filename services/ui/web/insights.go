@@ -51,24 +51,12 @@ func (i *Insight) about(ref view.Ref) bool {
 func (i *Insight) Muted() bool { return i.MutedBy != nil }
 
 // place is what insights are sorted by: the gravest first, then by key, which begins with the code.
-func (i *Insight) place() string { return fmt.Sprintf("%d/%s", severityRank(i.Severity), i.Key) }
-
-func severities() []insight.Severity {
-	return []insight.Severity{insight.Error, insight.Warning, insight.Info}
-}
-
-// severityRank puts a severity that is not known behind all others.
-func severityRank(s insight.Severity) int {
-	if i := slices.Index(severities(), s); i >= 0 {
-		return i
-	}
-	return len(severities())
-}
+func (i *Insight) place() string { return fmt.Sprintf("%d/%s", i.Severity.Rank(), i.Key) }
 
 // sortInsights sorts as pages show them.
 func sortInsights(all []*Insight) {
 	slices.SortFunc(all, func(a, b *Insight) int {
-		return cmp.Or(cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)), strings.Compare(a.Key, b.Key))
+		return cmp.Or(a.Severity.Compare(b.Severity), strings.Compare(a.Key, b.Key))
 	})
 }
 
