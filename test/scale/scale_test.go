@@ -3,10 +3,8 @@ package scale
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,9 +45,9 @@ func BenchmarkFleet(b *testing.B) {
 		for c := range clusters {
 			run("agent", "agent-"+name(c), "--cluster", name(c), "--clusters", f.dir)
 		}
-		objects := w.untilRest(5 * time.Second)
-		b.Logf("from nothing: %d objects applied, the last after %.1f s", objects, w.last().Sub(began).Seconds())
-		b.ReportMetric(w.last().Sub(began).Seconds(), "s-from-nothing")
+		objects, last := w.untilRest(5 * time.Second)
+		b.Logf("from nothing: %d objects applied, the last after %.1f s", objects, last.Sub(began).Seconds())
+		b.ReportMetric(last.Sub(began).Seconds(), "s-from-nothing")
 
 		floor := hops(b, server.Client())
 		b.Logf("floor, XADD to a blocked XREAD: %s", ms(floor))
@@ -67,18 +65,18 @@ func BenchmarkFleet(b *testing.B) {
 			var event, output, applied []time.Duration
 			for range change.samples {
 				n++
-				w.expect(change.kind)
+				w.forget()
 				start := time.Now()
 				change.make(n)
-				s := w.change(change.outputs)
+				s := w.change(change.kind, change.outputs)
 				event, output, applied = append(event, s.event.Sub(start)), append(output, s.output.Sub(s.event)), append(applied, s.applied.Sub(start))
 				<-time.After(300 * time.Millisecond) // what was applied comes back into the snapshots
 			}
-			b.Logf("%s, %d objects of outputs\n  file to event     %s\n  event to output   %s\n  file to applied   %s", change.what, change.outputs, ms(event), ms(output), ms(applied))
+			b.Logf("%s, %d objects of outputs; file to event: %s; event to output: %s; file to applied: %s", change.what, change.outputs, ms(event), ms(output), ms(applied))
 			unit := fmt.Sprintf("ms-p99-%d", change.outputs)
-			b.ReportMetric(quantile(output, 0.99), unit+"-output")
-			b.ReportMetric(quantile(applied, 0.99), unit+"-applied")
-			b.ReportMetric(quantile(output, 0.5)/quantile(floor, 0.5), fmt.Sprintf("floors-%d-output", change.outputs))
+			b.ReportMetric(milliseconds(pipelinetest.Quantile(output, 0.99)), unit+"-output")
+			b.ReportMetric(milliseconds(pipelinetest.Quantile(applied, 0.99)), unit+"-applied")
+			b.ReportMetric(float64(pipelinetest.Quantile(output, 0.5))/float64(pipelinetest.Quantile(floor, 0.5)), fmt.Sprintf("floors-%d-output", change.outputs))
 		}
 	}
 }
@@ -115,10 +113,8 @@ func hops(b *testing.B, client redis.UniversalClient) (samples []time.Duration) 
 
 // watcher sees events of snapshots and outputs, and what is applied.
 type watcher struct {
-	b     *testing.B
-	seen  chan sighting
-	kind  string
-	final time.Time
+	b    *testing.B
+	seen chan sighting
 }
 
 // sighting is one thing that was seen.
@@ -209,8 +205,8 @@ func (w *watcher) follow(ctx context.Context, client redis.UniversalClient, stre
 	}
 }
 
-// untilRest waits until nothing was seen for a while, and returns how many objects were applied.
-func (w *watcher) untilRest(quiet time.Duration) int {
+// untilRest waits until nothing was seen for a while, and returns how many objects were applied, and when the last of them.
+func (w *watcher) untilRest(quiet time.Duration) (n int, last time.Time) {
 	w.b.Helper()
 	objects := map[string]bool{}
 	for {
@@ -218,26 +214,28 @@ func (w *watcher) untilRest(quiet time.Duration) int {
 		case s := <-w.seen:
 			if s.step == applied {
 				objects[s.keys[0]] = true
-				w.final = s.at
+				last = s.at
 			}
 		case <-time.After(quiet):
 			if len(objects) > 0 {
-				return len(objects)
+				return len(objects), last
 			}
 		}
 	}
 }
 
-func (w *watcher) last() time.Time { return w.final }
-
-// expect says which kind of objects counts from now on.
-func (w *watcher) expect(kind string) { w.kind = kind }
+// forget drops what is left of earlier changes: their objects came back into the snapshots.
+func (w *watcher) forget() {
+	for len(w.seen) > 0 {
+		<-w.seen
+	}
+}
 
 // steps are when the steps of one change were done.
 type steps struct{ event, output, applied time.Time }
 
-// change waits until n objects are in outputs and applied.
-func (w *watcher) change(n int) (s steps) {
+// change waits until n objects of a kind are in outputs and applied.
+func (w *watcher) change(kind string, n int) (s steps) {
 	w.b.Helper()
 	out, done := map[string]bool{}, map[string]bool{}
 	deadline := time.After(patience)
@@ -249,9 +247,9 @@ func (w *watcher) change(n int) (s steps) {
 			}
 			for _, key := range seen.keys {
 				switch {
-				case seen.step == outputted && strings.Contains(key, "/"+w.kind+".") && !out[key]:
+				case seen.step == outputted && strings.Contains(key, "/"+kind+".") && !out[key]:
 					out[key], s.output = true, seen.at
-				case seen.step == applied && strings.HasPrefix(filepath.Base(key), w.kind+"."):
+				case seen.step == applied && strings.HasPrefix(filepath.Base(key), kind+"."):
 					done[key], s.applied = true, seen.at
 				}
 			}
@@ -269,13 +267,9 @@ func (w *watcher) change(n int) (s steps) {
 func ms(samples []time.Duration) string {
 	var all []string
 	for _, s := range samples {
-		all = append(all, fmt.Sprintf("%.3g", float64(s.Microseconds())/1000))
+		all = append(all, fmt.Sprintf("%.3g", milliseconds(s)))
 	}
-	return fmt.Sprintf("p50 %.3g, p99 %.3g ms: %s", quantile(samples, 0.5), quantile(samples, 0.99), strings.Join(all, " "))
+	return fmt.Sprintf("p50 %.3g, p99 %.3g ms: %s", milliseconds(pipelinetest.Quantile(samples, 0.5)), milliseconds(pipelinetest.Quantile(samples, 0.99)), strings.Join(all, " "))
 }
 
-// quantile is in milliseconds: the smallest sample that at least the share q of all does not exceed.
-func quantile(samples []time.Duration, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(samples))
-	return float64(sorted[int(math.Ceil(q*float64(len(sorted))))-1].Microseconds()) / 1000
-}
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
