@@ -241,6 +241,20 @@ func TestComposeRunsTheWholeProduct(t *testing.T) {
 			t.Errorf("the keyspaces had the epochs %v and have %v, want no history lost", before, after)
 		}
 	})
+	// As docs/install.md says: the source of another version, and the first command again.
+	t.Run("an upgrade keeps data and passwords", func(t *testing.T) {
+		before := p.epochs()
+		p.env = append(p.env, "MESHWEIR_VERSION=v9.9.0")
+		p.compose("--profile", "tools", "build", "meshweir")
+		p.compose(append([]string{"up", "--build", "--detach", "--wait", "--wait-timeout", "300"}, up[5:]...)...)
+		if after := p.epochs(); before["snapshot/east"] == "" || !maps.Equal(before, after) {
+			t.Errorf("the keyspaces had the epochs %v and have %v, want no history lost", before, after)
+		}
+		p.await("three agents of the new version", func() bool {
+			return strings.Count(p.compose("run", "--rm", "--no-deps", "meshweir", "cluster", "ls", "-o", "json"), `"agentVersion": "v9.9.0"`) == 3
+		})
+		p.compose("run", "--rm", "--no-deps", "meshweir", "check")
+	})
 }
 
 // epochs returns the epoch of each keyspace, which changes when its history is lost.
