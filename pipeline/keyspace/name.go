@@ -72,5 +72,8 @@ const (
 	AnnounceChannel = prefix + "announce"
 )
 
+// CountersPrefix begins the keys of the counters of rate limits. They are no keyspace: many write each, and they expire.
+const CountersPrefix = prefix + "limits:"
+
 // DeadLettersKey is the stream of the entries that a service gave up on.
 func DeadLettersKey(service string) string { return prefix + "{dead}:" + service }
