@@ -13,13 +13,16 @@ func didYouMean(word string, known ...string) string {
 	return ""
 }
 
-// Closest is the known word from which a word differs by a third of its letters at most, or "".
+// Closest is the known word from which a word differs by one letter and a third of its letters at most, or "".
 func Closest(word string, known ...string) string {
 	word = strings.ToLower(word)
 	if len(word) > 64 {
 		return ""
 	}
-	best, least := "", max(len(word)/3, 1)+1
+	best, least := "", len(word)/3+2 // two letters that changed places are two
+	if len(word) < 4 {
+		least = 2
+	}
 	for _, candidate := range known {
 		if len(candidate) > 64 {
 			continue
