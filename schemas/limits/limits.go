@@ -1,9 +1,15 @@
 // Package limits is the configuration of the rate limiter: one [Domain] is what a file of envoyproxy/ratelimit says, with
 // the same names, and what Meshweir adds to it.
 //
-// The same document is a file that the limiter reads when it runs alone, and, as JSON, a value of the keyspace
-// limitconfig, into which the translator writes what it makes of each RateLimitPolicy. A value's key is its domain.
+// The same document is a file that the limiter reads when it runs alone, and, as JSON, a value of a keyspace
+// limitconfig/<cluster>, into which the translator writes what it makes of each RateLimitPolicy of the cluster. A value's key is
+// "<cluster>/<namespace>/<name>" of the policy; all are of the domain [PolicyDomain], and the limiter reads those of all clusters
+// as one. A cluster that cannot be seen keeps what it has.
 package limits
+
+// PolicyDomain is the domain of what RateLimitPolicies come to. Each descriptor begins with the entry generic_key, whose value is
+// "<cluster>/<namespace>/<policy>/<limit>", so that no policy meets the rules of another.
+const PolicyDomain = "meshweir"
 
 // Domain is the rules of one domain. A call names its domain, and meets no rule of another.
 type Domain struct {

@@ -83,8 +83,11 @@ func create(t *testing.T, server *apiserver.Server, object map[string]any) (code
 		t.Fatal(err)
 	}
 	path := "/apis/meshweir.io/v1alpha1/workspaces"
-	if object["kind"] == "GlobalService" {
+	switch object["kind"] {
+	case "GlobalService":
 		path = "/apis/meshweir.io/v1alpha1/namespaces/b/globalservices"
+	case "RateLimitPolicy":
+		path = "/apis/meshweir.io/v1alpha1/namespaces/b/ratelimitpolicies"
 	}
 	answer := server.Do(apiserver.Request{Method: http.MethodPost, Path: path + "?fieldValidation=Strict", Body: body})
 	var status struct {
@@ -106,7 +109,7 @@ func ours(t *testing.T) []string {
 		}
 		data, err := fs.ReadFile(demo.Manifests(), name)
 		for document := range strings.SplitSeq(string(data), "\n---\n") {
-			if strings.Contains(document, "\nkind: GlobalService\n") || strings.Contains(document, "\nkind: Workspace\n") {
+			if strings.Contains("\n"+document, "\napiVersion: meshweir.io/") {
 				found = append(found, document)
 			}
 		}

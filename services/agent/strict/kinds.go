@@ -25,7 +25,7 @@ func Kinds() map[string][]string {
 			"BackendTLSPolicy", "GRPCRoute", "Gateway", "GatewayClass", "HTTPRoute", "ListenerSet", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute",
 			"BackendLBPolicy", "ReferencePolicy", // former ones
 		},
-		resource.Group: {v1alpha1.KindGlobalService, v1alpha1.KindWorkspace},
+		resource.Group: {v1alpha1.KindGlobalService, v1alpha1.KindRateLimitPolicy, v1alpha1.KindWorkspace},
 
 		"extensions.istio.io": {"TrafficExtension", "WasmPlugin"},
 		"networking.istio.io": {

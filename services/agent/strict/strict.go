@@ -45,13 +45,14 @@ func New() (*Checker, error) {
 		return nil, fmt.Errorf("reading what the kinds of meshweir.io allow: %w", err)
 	}
 	return &Checker{judge: judge, kinds: Kinds(), specs: specsOf(), types: map[schema.GroupKind]reflect.Type{
-		{Group: resource.GatewayGroup, Kind: "Gateway"}:           reflect.TypeFor[gatewayv1.Gateway](),
-		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:      reflect.TypeFor[gatewayv1.GatewayClass](),
-		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:         reflect.TypeFor[gatewayv1.HTTPRoute](),
-		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:         reflect.TypeFor[gatewayv1.GRPCRoute](),
-		{Group: resource.GatewayGroup, Kind: "ReferenceGrant"}:    reflect.TypeFor[gatewayv1.ReferenceGrant](),
-		{Group: resource.Group, Kind: v1alpha1.KindGlobalService}: reflect.TypeFor[v1alpha1.GlobalService](),
-		{Group: resource.Group, Kind: v1alpha1.KindWorkspace}:     reflect.TypeFor[v1alpha1.Workspace](),
+		{Group: resource.GatewayGroup, Kind: "Gateway"}:             reflect.TypeFor[gatewayv1.Gateway](),
+		{Group: resource.GatewayGroup, Kind: "GatewayClass"}:        reflect.TypeFor[gatewayv1.GatewayClass](),
+		{Group: resource.GatewayGroup, Kind: "HTTPRoute"}:           reflect.TypeFor[gatewayv1.HTTPRoute](),
+		{Group: resource.GatewayGroup, Kind: "GRPCRoute"}:           reflect.TypeFor[gatewayv1.GRPCRoute](),
+		{Group: resource.GatewayGroup, Kind: "ReferenceGrant"}:      reflect.TypeFor[gatewayv1.ReferenceGrant](),
+		{Group: resource.Group, Kind: v1alpha1.KindGlobalService}:   reflect.TypeFor[v1alpha1.GlobalService](),
+		{Group: resource.Group, Kind: v1alpha1.KindRateLimitPolicy}: reflect.TypeFor[v1alpha1.RateLimitPolicy](),
+		{Group: resource.Group, Kind: v1alpha1.KindWorkspace}:       reflect.TypeFor[v1alpha1.Workspace](),
 	}}, nil
 }
 
