@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,12 +12,15 @@ import (
 	"github.com/meshweir/meshweir/pipeline/pipelinetest/sample"
 )
 
-const (
-	clusters = 10
-	pods     = 1000 // of each cluster
-	routes   = 100  // of each cluster
-	globals  = 100  // that each cluster is home to
-)
+// part makes the fleet smaller, for a look at where the time goes.
+var part = flag.Int("part", 1, "make the fleet that many times smaller, up to 10")
+
+const clusters = 10
+
+// What each cluster has. It is home to the globals.
+func pods() int    { return 1000 / *part }
+func routes() int  { return 100 / *part }
+func globals() int { return 100 / *part }
 
 // fleet is folders of manifests. Each GlobalService has a Service in its home and in the next cluster; those of the
 // first cluster are for all clusters, so that 1,000 ServiceEntries depend on the address of its east-west gateway:
@@ -38,21 +42,21 @@ func newFleet(b testing.TB) *fleet {
 	for c := range clusters {
 		f.write(c, "base", f.base(c)...)
 		f.gateway(c, 1)
-		for file := range pods / 100 {
+		for file := range pods() / 100 {
 			var documents []string
 			for p := range 100 {
-				n := uint64(c*pods + file*100 + p)
+				n := uint64(c*pods() + file*100 + p)
 				documents = append(documents, sample.Fill(string(pod), rand.New(rand.NewPCG(n, 1)),
 					"{NAME}", fmt.Sprint("app-", n), "{NAMESPACE}", "shop", "{HASH}", fmt.Sprintf("%08x", n), "{POD}", fmt.Sprintf("%05x", n), "{TIME}", "2026-03-01T10:00:00Z"))
 			}
 			f.write(c, fmt.Sprint("pods-", file), documents...)
 		}
 		var services []string
-		for g := range globals {
+		for g := range globals() {
 			services = append(services, service(global(c, g)), service(global((c+clusters-1)%clusters, g)))
 			f.globalService(c, g, 5)
 		}
-		for r := range routes {
+		for r := range routes() {
 			services = append(services, service(fmt.Sprint("local-", r)))
 			f.route(c, r, 90)
 		}

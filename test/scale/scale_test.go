@@ -36,8 +36,10 @@ func BenchmarkFleet(b *testing.B) {
 		server := pipelinetest.RealServer(b)
 		w := watch(b, f, server.Client())
 		began := time.Now()
+		used := newCPU(b, server.Client())
 		run := func(command, name string, args ...string) {
-			program.Start(b, program.Config{Path: filepath.Join(binaries, command), Log: filepath.Join(b.TempDir(), name+".log"), Args: append(args, "--redis-control", server.URL())})
+			started := program.Start(b, program.Config{Path: filepath.Join(binaries, command), Log: filepath.Join(b.TempDir(), name+".log"), Args: append(args, "--redis-control", server.URL())})
+			used.programs[command] = append(used.programs[command], started)
 		}
 		for i := range 2 {
 			run("translator", fmt.Sprint("translator-", i))
@@ -47,6 +49,7 @@ func BenchmarkFleet(b *testing.B) {
 		}
 		objects, last := w.untilRest(5 * time.Second)
 		b.Logf("from nothing: %d objects applied, the last after %.1f s", objects, last.Sub(began).Seconds())
+		b.Log(used.since())
 		b.ReportMetric(last.Sub(began).Seconds(), "s-from-nothing")
 
 		floor := hops(b, server.Client())
@@ -58,11 +61,12 @@ func BenchmarkFleet(b *testing.B) {
 			kind             string // of the objects that follow
 			make             func(version int)
 		}{
-			{"a route's weight", 1, 40, "VirtualService", func(v int) { f.route(v%clusters, 1+2*(v%40), 10+v) }},
-			{"a GlobalService's outlier detection", 10, 40, "DestinationRule", func(v int) { f.globalService(0, v%globals, 6+v) }},
-			{"the address of an east-west gateway", 1000, 10, "ServiceEntry", func(v int) { f.gateway(0, 2+v%250) }},
+			{"a route's weight", 1, 40, "VirtualService", func(v int) { f.route(v%clusters, 1+2*(v%(routes()/2)), 10+v) }},
+			{"a GlobalService's outlier detection", clusters, 40, "DestinationRule", func(v int) { f.globalService(0, v%globals(), 6+v) }},
+			{"the address of an east-west gateway", clusters * globals(), 10, "ServiceEntry", func(v int) { f.gateway(0, 2+v%250) }},
 		} {
 			var event, output, applied []time.Duration
+			used.since()
 			for range change.samples {
 				n++
 				w.forget()
@@ -73,6 +77,7 @@ func BenchmarkFleet(b *testing.B) {
 				<-time.After(300 * time.Millisecond) // what was applied comes back into the snapshots
 			}
 			b.Logf("%s, %d objects of outputs; file to event: %s; event to output: %s; file to applied: %s", change.what, change.outputs, ms(event), ms(output), ms(applied))
+			b.Log(used.since())
 			unit := fmt.Sprintf("ms-p99-%d", change.outputs)
 			b.ReportMetric(milliseconds(pipelinetest.Quantile(output, 0.99)), unit+"-output")
 			b.ReportMetric(milliseconds(pipelinetest.Quantile(applied, 0.99)), unit+"-applied")
