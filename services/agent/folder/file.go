@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,10 @@ type version struct {
 	info    fs.FileInfo // for os.SameFile: a replaced file may have the old size and time
 }
 
+func versionOf(info fs.FileInfo) version {
+	return version{size: info.Size(), changed: info.ModTime(), mode: info.Mode(), info: info}
+}
+
 func (v version) same(o version) bool {
 	return v.size == o.size && v.changed.Equal(o.changed) && v.mode == o.mode &&
 		(v.info == nil) == (o.info == nil) && (v.info == nil || os.SameFile(v.info, o.info))
@@ -35,6 +40,8 @@ type file struct {
 	version version
 	// settled is false while the file may still change without its version showing it.
 	settled bool
+	// sum is that of the content that was read; zero for none.
+	sum [sha256.Size]byte
 	// objects are those that count: what was read, and what is held because the file is damaged.
 	objects map[resource.Key]snapshot.Object
 	// lines and documents say where each object that was read stands.
@@ -60,7 +67,7 @@ const (
 	emptyAfter   = 5 * time.Second
 )
 
-// readFile reads a file anew. Of a damaged file, the objects that old had and
+// readFile reads a file anew, and returns old where the content is the same. Of a damaged file, the objects that old had and
 // that are found no more are held: any of them may be what is damaged.
 func (f *Folder) readFile(root *os.Root, name, path string, v version, old *file, now time.Time) *file {
 	got := &file{
@@ -72,10 +79,21 @@ func (f *Folder) readFile(root *os.Root, name, path string, v version, old *file
 		got.settled = false
 		err = errors.New("the file is empty; if it stays so, its objects are taken as deleted")
 	}
-	if err != nil {
+	if err == nil {
+		got.sum = sha256.Sum256(data)
+	}
+	switch {
+	case err != nil:
 		got.damage(internalv1.ManifestProblemSpec{File: name, Message: err.Error()})
-	} else {
-		f.parse(got, name, data)
+	case old != nil && old.sum == got.sum:
+		old.version, old.settled = v, got.settled
+		return old
+	case isApplied(name):
+		said := f.parseContent(path, v, now, data)
+		f.parse(got, name, said.docs, said.problems)
+	default:
+		docs, problems := manifest.Read(data)
+		f.parse(got, name, docs, problems)
 	}
 	got.hold(old)
 	return got
@@ -105,12 +123,11 @@ func read(root *os.Root, path string, v version, limit int64) ([]byte, error) {
 
 // parse takes the objects of a file. Objects of ours are not marked with their
 // file: they are to stand in the snapshot as they were written.
-func (f *Folder) parse(got *file, name string, data []byte) {
+func (f *Folder) parse(got *file, name string, docs []manifest.Document, problems []manifest.Problem) {
 	mark := name
 	if isApplied(name) {
 		mark = ""
 	}
-	docs, problems := manifest.Read(data)
 	for _, p := range problems {
 		got.damage(internalv1.ManifestProblemSpec{File: name, Line: p.Line, Document: p.Document, Message: p.Message})
 	}
@@ -124,6 +141,9 @@ func (f *Folder) parse(got *file, name string, data []byte) {
 				})
 			}
 			continue
+		}
+		if isApplied(name) {
+			doc.Object = doc.Object.DeepCopy() // the target shares it, and to reduce changes it
 		}
 		object, err := f.reducer.Reduce(doc.Object, mark)
 		switch _, twice := got.objects[object.Key]; {

@@ -62,8 +62,9 @@ type Folder struct {
 	memory    memory
 	// warned are the problems that were logged.
 	warned map[internalv1.ManifestProblemSpec]bool
-	// parsed holds the files that we wrote, as they were last read.
-	parsed map[string]parsedFile
+	// parsed holds the files of the applied folder and of its status folder; holders are, for each object, those of the first that hold it.
+	parsed  map[string]parsedFile
+	holders map[resource.Key][]string
 	// manifests is the folder of the manifests; empty for that of the cluster in cfg.Dir.
 	manifests string
 	// keepDocuments keeps the text of what was read, to find its fields again.
@@ -113,7 +114,7 @@ func newFolder(log *slog.Logger, manifests string, cfg Config) (*Folder, error) 
 	f := &Folder{
 		log: log, cfg: cfg, reducer: snapshot.NewReducer(cfg.MaxObjectBytes), checker: checker,
 		files: map[string]*file{}, claims: map[resource.Key][]string{}, touched: map[resource.Key]struct{}{},
-		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{}, manifests: manifests,
+		changed: true, delivered: map[resource.Key][]byte{}, parsed: map[string]parsedFile{}, holders: map[resource.Key][]string{}, manifests: manifests,
 	}
 	if info, err := os.Stat(f.manifestDir()); err != nil {
 		return nil, fmt.Errorf("cluster %q: %w", cfg.Cluster, err)

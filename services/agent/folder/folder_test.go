@@ -20,6 +20,7 @@ import (
 
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
+	"github.com/meshweir/meshweir/services/agent/manifest"
 	"github.com/meshweir/meshweir/services/agent/snapshot"
 )
 
@@ -360,7 +361,8 @@ func TestProblemsQuoteNothingOfASecret(t *testing.T) {
 	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: db, %s}\ntype: kubernetes.io/tls\n"
 	for _, slip := range []string{"labels: {CANARY: 7}", "labels: CANARY", "annotations: {CANARY: [CANARY]}", "namespace: ../CANARY", "labels: {a: *CANARY}", "labels: {CANARY: a, CANARY: b}"} {
 		got := &file{objects: map[resource.Key]snapshot.Object{}, places: map[resource.Key]place{}, unknown: map[string]int{}}
-		f.parse(got, "db.yaml", fmt.Appendf(nil, secret, slip))
+		docs, problems := manifest.Read(fmt.Appendf(nil, secret, slip))
+		f.parse(got, "db.yaml", docs, problems)
 		if len(got.problems) != 1 || strings.Contains(got.problems[0].Message, "CANARY") {
 			t.Errorf("%s: got %+v, want one problem that quotes nothing", slip, got.problems)
 		}
@@ -490,6 +492,29 @@ func TestReadsOnlyWhatChangedAmongThousandsOfFiles(t *testing.T) {
 		if key.Name != "ns-1000" {
 			t.Errorf("got %s: a file was read again that had not changed", key)
 		}
+	}
+}
+
+func TestFileThatWasWrittenAgainWithTheSameContentIsNoChange(t *testing.T) {
+	x := newFixture(t, map[string]string{"east/cart.yaml": service("cart", "one"), "east/bad.yaml": "kind: [\n"})
+	f := x.open()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	scan := func() *file {
+		t.Helper()
+		_, err := f.scan(nil)
+		x.must(err)
+		f.take(time.Now())
+		return f.files["cart.yaml"]
+	}
+	before := scan()
+	x.write("east/cart.yaml", service("cart", "one"))
+	if got := scan(); got != before || f.changed {
+		t.Errorf("got %+v, want what was known of the file", got)
+	}
+	x.write("east/cart.yaml", service("cart", "two"))
+	if got := scan(); got == before {
+		t.Error("got what was known of the file, want its new content")
 	}
 }
 

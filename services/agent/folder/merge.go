@@ -22,7 +22,11 @@ import (
 
 // put replaces what is known of a file, nil for a file that is gone, and keeps the claims of its objects.
 func (f *Folder) put(name string, now *file) {
-	if old := f.files[name]; old != nil {
+	old := f.files[name]
+	if old != nil && old == now {
+		return
+	}
+	if old != nil {
 		for key := range old.objects {
 			f.touched[key] = struct{}{}
 			f.claims[key] = slices.DeleteFunc(f.claims[key], func(n string) bool { return n == name })

@@ -111,7 +111,10 @@ func (s *scanner) look(root *os.Root, name, path string, entry fs.DirEntry) {
 		return
 	}
 	old := s.folder.files[name]
-	info, err := root.Stat(path)
+	info, err := entry.Info()
+	if isLink {
+		info, err = root.Stat(path)
+	}
 	switch {
 	case err != nil && isLink:
 		s.report(name, old, fmt.Sprintf("the symbolic link cannot be followed within the cluster's folder (%v): put the file itself here", err))
@@ -125,7 +128,7 @@ func (s *scanner) look(root *os.Root, name, path string, entry fs.DirEntry) {
 		return
 	}
 	s.seen[name] = true
-	now := version{size: info.Size(), changed: info.ModTime(), mode: info.Mode(), info: info}
+	now := versionOf(info)
 	if old == nil || !old.settled || !old.version.same(now) {
 		s.folder.put(name, s.folder.readFile(root, name, path, now, old, s.now))
 	}

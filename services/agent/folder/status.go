@@ -8,7 +8,6 @@ import (
 	"path"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
@@ -44,6 +43,7 @@ func (f *Folder) SetStatus(_ context.Context, key resource.Key, status map[strin
 		if err := f.applied.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the status of %s: %w", key, err)
 		}
+		f.forget(name)
 		return nil
 	}
 	object := &unstructured.Unstructured{}
@@ -54,16 +54,11 @@ func (f *Folder) SetStatus(_ context.Context, key resource.Key, status map[strin
 	if key.Namespace != "" {
 		meta["namespace"] = key.Namespace
 	}
-	content, err := yaml.Marshal(map[string]any{
-		"apiVersion": object.GetAPIVersion(), "kind": key.Kind, "metadata": meta, "status": status,
-	})
-	if err != nil {
-		return fmt.Errorf("encoding the status of %s: %w", key, err)
-	}
 	if err := f.writable(name, key); err != nil {
 		return err
 	}
-	if err := f.write(name, content); err != nil {
+	err := f.writeObject(name, map[string]any{"apiVersion": object.GetAPIVersion(), "kind": key.Kind, "metadata": meta, "status": status})
+	if err != nil {
 		return fmt.Errorf("writing the status of %s: %w", key, err)
 	}
 	return nil

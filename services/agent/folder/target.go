@@ -1,7 +1,6 @@
 package folder
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,28 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshweir/meshweir/pipeline/keyspace"
 	"github.com/meshweir/meshweir/schemas/internalv1"
 	"github.com/meshweir/meshweir/schemas/resource"
 	"github.com/meshweir/meshweir/services/agent/cluster"
-	"github.com/meshweir/meshweir/services/agent/manifest"
 )
-
-// parsedFile is a file of the applied folder, or of its status folder.
-type parsedFile struct {
-	version version
-	settled bool
-	// ours says that the file carries Meshweir's label, even where the rest of it is damaged.
-	ours    bool
-	objects []*unstructured.Unstructured
-}
 
 // Managed returns the objects that Meshweir wrote, as they stand now. Those
 // whose file is damaged, or that stand in a manifest of the user's too, are left out.
@@ -64,15 +51,11 @@ func (f *Folder) Apply(_ context.Context, object *unstructured.Unstructured) err
 	if name := f.takenBy(key); name != "" {
 		return fmt.Errorf("applying %s: %w: it is in %s; rename or remove that one", key, cluster.ErrConflict, name)
 	}
-	content, err := yaml.Marshal(object.Object)
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", key, err)
-	}
 	name := fileName(key)
 	if err := f.writable(name, key); err != nil {
 		return err
 	}
-	if err := f.write(name, content); err != nil {
+	if err := f.writeObject(name, object.Object); err != nil {
 		return fmt.Errorf("applying %s: %w", key, err)
 	}
 	return f.removeFiles(key, name)
@@ -95,15 +78,24 @@ func (f *Folder) Delete(_ context.Context, key resource.Key, _ keyspace.Position
 	return f.removeFiles(key, "")
 }
 
-// removeFiles removes the files of ours that hold the object and nothing else, but not except.
+// removeFiles removes the files of ours that hold the object and nothing else, but not except. It looks at the files
+// in which the object was seen last.
 func (f *Folder) removeFiles(key resource.Key, except string) error {
-	files, err := f.list(".")
-	if err != nil {
-		return err
-	}
-	for name, file := range files {
+	for _, name := range slices.Clone(f.holders[key]) {
+		if name == except {
+			continue
+		}
+		info, err := f.applied.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			f.forget(name)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("deleting %s: %w", key, err)
+		}
+		file := f.parseApplied(name, info)
 		holds := slices.ContainsFunc(file.objects, func(o *unstructured.Unstructured) bool { return keyOf(o) == key })
-		if name == except || !file.ours || !holds {
+		if !file.ours || !holds {
 			continue
 		}
 		if len(file.objects) > 1 {
@@ -112,6 +104,7 @@ func (f *Folder) removeFiles(key resource.Key, except string) error {
 		if err := f.applied.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("deleting %s: %w", key, err)
 		}
+		f.forget(name)
 	}
 	return nil
 }
@@ -131,30 +124,6 @@ func (f *Folder) writable(name string, key resource.Key) error {
 	return nil
 }
 
-// list reads the manifests of the applied folder, or of its status folder, by
-// their paths. Files that have not changed are not read again.
-func (f *Folder) list(dir string) (map[string]parsedFile, error) {
-	entries, err := fs.ReadDir(f.applied.FS(), dir)
-	if err != nil {
-		return nil, fmt.Errorf("listing what was applied: %w", err)
-	}
-	files := make(map[string]parsedFile, len(entries))
-	for _, entry := range entries {
-		name := path.Join(dir, entry.Name())
-		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() || !IsManifest(name) || strings.HasPrefix(entry.Name(), ".") {
-			continue
-		}
-		files[name] = f.parseApplied(name, info)
-	}
-	for name := range f.parsed {
-		if _, ok := files[name]; !ok && path.Dir(name) == dir {
-			delete(f.parsed, name)
-		}
-	}
-	return files, nil
-}
-
 // keyOf returns the key under which an object of ours stands in an output.
 func keyOf(o *unstructured.Unstructured) resource.Key {
 	kind := o.GroupVersionKind()
@@ -170,23 +139,4 @@ func fileName(key resource.Key) string {
 		name = name[:longest-17] + "-" + hex.EncodeToString(sum[:8])
 	}
 	return name + ".yaml"
-}
-
-// labelled reports whether an object carries Meshweir's label.
-func labelled(o *unstructured.Unstructured) bool {
-	return o.GetLabels()[resource.ManagedByLabel] == resource.ManagedBy
-}
-
-func parseOurs(data []byte) (objects []*unstructured.Unstructured, ours bool) {
-	docs, problems := manifest.Read(data)
-	ours = true
-	for _, doc := range docs {
-		ours = ours && labelled(doc.Object)
-		objects = append(objects, doc.Object)
-	}
-	if len(problems) > 0 || len(docs) == 0 {
-		// Damaged: then the text must do, and what it holds is not known.
-		return nil, ours && bytes.Contains(data, []byte(resource.ManagedByLabel+": "+resource.ManagedBy))
-	}
-	return objects, ours
 }

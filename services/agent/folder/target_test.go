@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -116,11 +117,38 @@ func TestFileOfOursThatWasRenamedIsReplaced(t *testing.T) {
 	f := x.open()
 	x.must(f.Apply(t.Context(), route("a.example.com")))
 	x.must(os.Rename(x.path(routeFile), x.path("applied/east/mine.yaml")))
+	_, err := f.Managed(t.Context())
+	x.must(err)
 	x.must(f.Apply(t.Context(), route("a.example.com")))
 	if _, err := os.Stat(x.path("applied/east/mine.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want the object in one file only", err)
 	}
 	x.read(routeFile)
+}
+
+func TestWhatWasWrittenIsKnownUntilTheFileSaysOtherwise(t *testing.T) {
+	x := newFixture(t, nil)
+	f := x.open()
+	written := route("a.example.com")
+	x.must(f.Apply(t.Context(), written))
+	standing := func() *unstructured.Unstructured {
+		t.Helper()
+		managed, err := f.Managed(t.Context())
+		x.must(err)
+		return managed[mustKey(t, routeKey)]
+	}
+	if got := standing(); got == nil || reflect.ValueOf(got.Object).Pointer() != reflect.ValueOf(written.Object).Pointer() {
+		t.Errorf("got %v, want the very object that was written: its file need not be read as text", got)
+	}
+	x.run(f) // what the source reads it may change
+	x.holds(routeKey, "a.example.com")
+	if got := standing(); got == nil || !reflect.DeepEqual(got, route("a.example.com")) {
+		t.Errorf("got %v, want the object as it was written", got)
+	}
+	x.write(routeFile, strings.Replace(x.read(routeFile), "a.example.com", "b.example.com", 1))
+	if got := standing(); got == nil || reflect.DeepEqual(got, route("a.example.com")) {
+		t.Errorf("got %v, want what the file says now", got)
+	}
 }
 
 func TestFileNamesAreValidAndTellObjectsApart(t *testing.T) {

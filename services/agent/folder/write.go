@@ -2,29 +2,34 @@ package folder
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshweir/meshweir/services/agent/manifest"
 )
 
 // temporary begins the names of files that are being written.
 const temporary = ".meshweir-new-"
 
-// parseApplied returns a file of the applied folder, from memory if it has not changed.
-func (f *Folder) parseApplied(name string, info fs.FileInfo) parsedFile {
-	now := version{size: info.Size(), changed: info.ModTime(), mode: info.Mode(), info: info}
-	if old, ok := f.parsed[name]; ok && old.settled && old.version.same(now) {
-		return old
+// writeObject replaces a file by that of an object, unless it stands there already. What the file says is known then.
+func (f *Folder) writeObject(name string, object map[string]any) error {
+	content, err := yaml.Marshal(object)
+	if err != nil {
+		return fmt.Errorf("encoding: %w", err)
 	}
-	file := parsedFile{version: now, settled: time.Since(info.ModTime()) > settledAfter}
-	if data, err := read(f.applied, name, now, f.cfg.MaxFileBytes); err == nil {
-		file.objects, file.ours = parseOurs(data)
+	if err := f.write(name, content); err != nil {
+		return err
 	}
-	f.parsed[name] = file
-	return file
+	doc := manifest.Document{Object: &unstructured.Unstructured{Object: object}, Line: 1}
+	f.remember(name, newParsedFile(sha256.Sum256(content), []manifest.Document{doc}, nil))
+	return nil
 }
 
 // write replaces a file unless it has the content already.
