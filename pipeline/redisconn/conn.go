@@ -20,6 +20,8 @@ type Options struct {
 	Name string
 	// Timeout bounds each dial, read and write; 0 means 5 s.
 	Timeout time.Duration
+	// Retries is how often Client runs a command again that a broken connection interrupted; 0 means 3, and -1 never.
+	Retries int
 	// Readers is the highest number of blocking reads at once, for each node; 0 means 1,024.
 	// Connections are made as readers come, and closed when they go.
 	Readers int
@@ -30,7 +32,7 @@ type Options struct {
 // Conn is a Redis, by two clients.
 type Conn struct {
 	// Client runs commands. It retries what a broken connection interrupted, so
-	// commands may run twice.
+	// commands may run twice, unless Options say otherwise.
 	Client redis.UniversalClient
 	// Blocking is for reads that wait, and nothing else. It retries nothing: its
 	// callers loop anyway.
@@ -95,7 +97,7 @@ func (t Target) options(o Options) (*redis.UniversalOptions, error) {
 		ContextTimeoutEnabled: true,
 		// One try to dial for each try of a command: what retries here multiplies.
 		DialerRetries: 1,
-		MaxRetries:    3, MinRetryBackoff: 10 * time.Millisecond, MaxRetryBackoff: 500 * time.Millisecond,
+		MaxRetries:    cmp.Or(o.Retries, 3), MinRetryBackoff: 10 * time.Millisecond, MaxRetryBackoff: 500 * time.Millisecond,
 		// A second pool for pipelines would double the connections.
 		PipelinePoolSize: -1,
 		// Costs a command for each connection and helps on Redis Enterprise only.
