@@ -36,11 +36,11 @@ func parseInfo(text string) info {
 }
 
 func (in info) number(name string) float64 {
-	n, err := strconv.ParseFloat(in[name], 64)
+	n, err := strconv.ParseUint(in[name], 10, 63)
 	if err != nil {
-		return 0 // absent from this server's INFO
+		return 0 // absent from this server's INFO, or no count
 	}
-	return n
+	return float64(n)
 }
 
 // loading reports whether the server still reads its data from disk.

@@ -68,3 +68,32 @@ func TestParsesInfo(t *testing.T) {
 		t.Errorf("got %q", in)
 	}
 }
+
+// Whatever a server says of itself, each finding says what, why and how to mend it, in numbers that are some.
+func FuzzParseInfo(f *testing.F) {
+	for _, seed := range []string{
+		"", "redis_version:7.2.4\r\nmaxmemory:0\r\n", "# Server\r\nredis_version:6.0.16\r\nredis_mode:cluster", "maxmemory:NaN\nused_memory:1", "maxmemory:1\nused_memory:Inf", "maxmemory:-1\nused_memory:5",
+		"redis_version:99999999999999999999.1", "redis_version:...", "aof_enabled:0\nrdb_last_save_time:1e300\nrdb_changes_since_last_save:1", "role:slave", ":", "a:b:c", "#a:b", "maxmemory:1e-320\nused_memory:1e308",
+	} {
+		f.Add(seed)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	f.Fuzz(func(t *testing.T, text string) {
+		in := parseInfo(text)
+		for name, value := range in {
+			if !strings.Contains(text, name+":"+value) || strings.ContainsAny(name+value, "\n") {
+				t.Errorf("%q has the line %q: %q", text, name, value)
+			}
+		}
+		for _, mode := range []Mode{ModeSingle, ModeSentinel, ModeCluster} {
+			for _, finding := range judge(in, mode, now) {
+				if finding.What == "" || finding.Why == "" || finding.Mend == "" {
+					t.Errorf("got %+v, want it to say what, why and how to mend it", finding)
+				}
+				if share, is := strings.CutSuffix(finding.What, " % of maxmemory is used"); is && strings.Trim(share, "0123456789") != "" {
+					t.Errorf("got %q of %q", finding.What, text)
+				}
+			}
+		}
+	})
+}

@@ -26,7 +26,7 @@ import (
 
 const canary = "canary-3f9c"
 
-func certificatePEM(t *testing.T) []byte {
+func certificatePEM(t testing.TB) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
