@@ -104,7 +104,17 @@ func interleave(t *testing.T, client redis.UniversalClient, seed uint64) {
 	}
 	held, view, reach, stop := newFollower()
 	closed := false
-	for range 120 {
+	for step := range 120 {
+		if step%30 == 29 { // however slow this machine is, the follower is seen to follow
+			if closed {
+				held.open()
+				closed = false
+			}
+			save(owner.Check)
+			if err := reach(meta(t, store, snapshot).Position); err != nil {
+				t.Fatal(err)
+			}
+		}
 		switch op := random.IntN(20); {
 		case op < 12: // write
 			for range 1 + random.IntN(4) {
