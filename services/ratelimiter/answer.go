@@ -20,10 +20,10 @@ type response struct {
 	shown    []int // the ask that each status is about
 
 	few struct {
-		statuses [3]pb.RateLimitResponse_DescriptorStatus
-		pointers [3]*pb.RateLimitResponse_DescriptorStatus
-		resets   [3]durationpb.Duration
-		shown    [3]int
+		statuses [2]pb.RateLimitResponse_DescriptorStatus
+		pointers [2]*pb.RateLimitResponse_DescriptorStatus
+		resets   [2]durationpb.Duration
+		shown    [2]int
 	}
 }
 

@@ -51,8 +51,8 @@ func (b *breaker) note(err error, now time.Time) {
 		}
 		return
 	}
-	err = fmt.Errorf("%w: %w", ErrOpen, err)
-	b.last.Store(&err)
+	why := fmt.Errorf("%w: %w", ErrOpen, err)
+	b.last.Store(&why)
 	if b.failures.Add(1) >= tolerated {
 		b.until.Store(now.Add(b.pause()).UnixNano())
 	}

@@ -78,14 +78,21 @@ func (c *Counters) run(call *call) {
 	for _, lt := range call.tickets {
 		lt.ticket.arrived = now
 	}
+	switch tickets := call.tickets; len(tickets) {
+	case 0:
+	case 1:
+		tickets[0].lane.do(tickets[0].ticket)
+	default:
+		runAll(tickets)
+	}
+}
+
+func runAll(tickets []laneTicket) {
 	var others sync.WaitGroup
-	for i, lt := range call.tickets {
-		if i == len(call.tickets)-1 {
-			lt.lane.do(lt.ticket)
-			break
-		}
+	for _, lt := range tickets[1:] {
 		others.Go(func() { lt.lane.do(lt.ticket) })
 	}
+	tickets[0].lane.do(tickets[0].ticket)
 	others.Wait()
 }
 
