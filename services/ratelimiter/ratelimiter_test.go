@@ -51,8 +51,11 @@ func start(t testing.TB, client redis.UniversalClient, cfg ratelimiter.Config, d
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &limiter{t: t, service: service, http: "http://" + http}
-	l.set(domains...)
+	config, err := rules.Build(domains...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service.SetRules(config)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- service.Run(ctx) }()
@@ -67,18 +70,7 @@ func start(t testing.TB, client redis.UniversalClient, cfg ratelimiter.Config, d
 			t.Error(err)
 		}
 	})
-	l.conn, l.rls = conn, pb.NewRateLimitServiceClient(conn)
-	return l
-}
-
-// set puts rules into force.
-func (l *limiter) set(domains ...limits.Domain) {
-	l.t.Helper()
-	config, err := rules.Build(domains...)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.service.SetRules(config)
+	return &limiter{t, service, pb.NewRateLimitServiceClient(conn), conn, "http://" + http}
 }
 
 func listen(t testing.TB) net.Listener {

@@ -2,7 +2,6 @@ package ratelimiter
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,8 +48,6 @@ type Config struct {
 	Hide []string
 	// MaxConnectionAge closes connections of that age in good order, so that gateways find new replicas. Default never.
 	MaxConnectionAge time.Duration
-	// TLS is for the gRPC service. Default none.
-	TLS TLS
 	// Meter receives metrics. Default none.
 	Meter metric.Meter
 }
@@ -61,7 +58,6 @@ type Service struct {
 	cfg      Config
 	counters *counter.Counters
 	decider  *decider
-	tls      *tls.Config
 }
 
 // New returns a limiter that counts in a Redis whose client retries nothing.
@@ -72,11 +68,7 @@ func New(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Service, 
 	if cfg.ListenHTTP == "" {
 		cfg.ListenHTTP = "127.0.0.1:8082"
 	}
-	secure, err := cfg.TLS.config(log)
-	if err != nil {
-		return nil, fmt.Errorf("making the rate limiter: %w", err)
-	}
-	s := &Service{log: log, cfg: cfg, tls: secure}
+	s := &Service{log: log, cfg: cfg}
 	// Metrics ask the counters, which tell the metrics.
 	m, err := newMetrics(cfg.Meter, func() error { return s.counters.Open() })
 	if err != nil {

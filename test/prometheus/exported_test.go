@@ -187,7 +187,7 @@ func startProduct(t *testing.T) (address string) {
 	address = listener.Addr().String()
 	listener.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	up := exec.CommandContext(ctx, program, "up", "--listen", "127.0.0.1:0", "--health-listen", address)
+	up := exec.CommandContext(ctx, program, "up", "--listen", "127.0.0.1:0", "--gateway-listen", "", "--health-listen", address)
 	up.Dir = dir // the demo clusters are unpacked there
 	var said strings.Builder
 	up.Stdout, up.Stderr = io.Discard, &said

@@ -69,7 +69,7 @@ func oneProcess(t *testing.T) *system {
 	address := "127.0.0.1:" + pipelinetest.FreePort(t)
 	s.client = redis.NewClient(&redis.Options{Addr: address, PipelinePoolSize: -1, ReadTimeout: time.Minute})
 	t.Cleanup(func() { _ = s.client.Close() })
-	s.start("meshweir", "meshweir", "up", "--clusters", s.clusters, "--listen", s.dashboard, "--redis-listen", address)
+	s.start("meshweir", "meshweir", "up", "--clusters", s.clusters, "--listen", s.dashboard, "--redis-listen", address, "--gateway-listen", "127.0.0.1:0", "--gateway-listen-tls", "127.0.0.1:0")
 	s.awaitConverged()
 	return s
 }

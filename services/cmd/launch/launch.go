@@ -16,6 +16,7 @@ import (
 	"github.com/meshweir/meshweir/pipeline/redisconn"
 	"github.com/meshweir/meshweir/pipeline/work"
 	"github.com/meshweir/meshweir/services/agent"
+	"github.com/meshweir/meshweir/services/devgateway"
 	"github.com/meshweir/meshweir/services/insights"
 	"github.com/meshweir/meshweir/services/translator"
 	"github.com/meshweir/meshweir/services/ui"
@@ -139,4 +140,17 @@ func UI(ctx context.Context, env process.Env, redis Redis, cfg ui.Config) error 
 		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
 	}
 	return run(ctx, env, base, "dashboard", s)
+}
+
+// DevGateway runs a development gateway until ctx ends.
+func DevGateway(ctx context.Context, env process.Env, redis Redis, cfg devgateway.Config) error {
+	base, err := redis.open(env, "devgateway", devgateway.Access())
+	if err != nil {
+		return err
+	}
+	s, err := devgateway.New(env.Log, base.Store, cfg)
+	if err != nil {
+		return errors.Join(process.UsageError{Err: err}, base.conn.Close())
+	}
+	return run(ctx, env, base, "development gateway", s)
 }

@@ -31,6 +31,8 @@ const (
 	demoDir = "meshweir-demo"
 	// anyPort is where the embedded Redis listens when the user names no address.
 	anyPort = "127.0.0.1:0"
+	// gatewayListen and gatewayListenTLS are where the development gateway listens when the user names no address.
+	gatewayListen, gatewayListenTLS = "127.0.0.1:8000", "127.0.0.1:8443"
 )
 
 // up is the whole product in one process.
@@ -38,6 +40,7 @@ type up struct {
 	clusters    string
 	listen      string
 	listener    net.Listener // on listen
+	gateway     gateway
 	redisListen string
 	translators int
 	join        bool
@@ -56,6 +59,7 @@ func upProgram() process.Program {
 			u := up{telemetryOf: telemetry.Setup}
 			flags.StringVar(&u.clusters, "clusters", "", "`directory` with a folder of manifests for each cluster (default: demo clusters, unpacked to ./"+demoDir+")")
 			flags.StringVar(&u.listen, "listen", "127.0.0.1:8080", "`host:port` of the dashboard, which asks nobody who they are; port 0 is a free one")
+			u.gateway.defineFlags(flags)
 			flags.StringVar(&u.redisListen, "redis-listen", anyPort, "loopback `host:port` of the embedded Redis; port 0 is a free one")
 			flags.StringVar(&u.redis.Control, "redis-control", "", "`URL` of a Redis to use instead of the embedded one")
 			flags.BoolVar(&u.join, "join", false, "let the demo clusters become a part of the fleet that the Redis of --redis-control holds")
@@ -108,9 +112,12 @@ func (u up) run(ctx context.Context, env process.Env) error {
 		return process.UsageError{Err: fmt.Errorf("opening the dashboard: %w; name another address with --listen", err)}
 	}
 	u.listener, u.listen = listener, listener.Addr().String()
+	if err := u.gateway.open(ctx, env.Log); err != nil {
+		return errors.Join(process.UsageError{Err: err}, listener.Close())
+	}
 	runs, shutdown, err := u.services(ctx, env)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, listener.Close(), u.gateway.close())
 	}
 	defer shutdown()
 	return process.Together(ctx, append(runs, env.ServeHealth, func(ctx context.Context) error {
@@ -162,6 +169,11 @@ func (u up) services(ctx context.Context, env process.Env) (runs []func(context.
 	add("ui", func(ctx context.Context, env process.Env) error {
 		return launch.UI(ctx, env, u.redis, ui.Config{Listener: u.listener})
 	})
+	if u.gateway.listener != nil {
+		add("devgateway", func(ctx context.Context, env process.Env) error {
+			return launch.DevGateway(ctx, env, u.redis, u.gateway.config())
+		})
+	}
 	return runs, shutdown, err
 }
 
@@ -241,7 +253,7 @@ func agents(ctx context.Context, log *slog.Logger, dir string, run func(ctx cont
 func (u up) greet(ctx context.Context, env process.Env, clusters []string) error {
 	ready := time.NewTicker(50 * time.Millisecond)
 	defer ready.Stop()
-	for want := len(clusters) + u.translators + 2; ; {
+	for want := len(clusters) + u.translators + 2 + u.gateway.count(); ; {
 		if states, ok := env.Health.Ready(ctx); ok && len(states) >= want {
 			break
 		}
@@ -266,12 +278,12 @@ func (u up) greet(ctx context.Context, env process.Env, clusters []string) error
 Meshweir is up with the clusters %s.
 
   dashboard  http://%s
-  clusters   %s   edit a manifest …
+%s  clusters   %s   edit a manifest …
   results    %s   … and see what each cluster is given
   redis      %s
   look       %s
 
 Ctrl-C ends it.
-`, strings.Join(clusters, ", "), u.listen, u.clusters, filepath.Join(u.clusters, "applied"), redis, look)
+`, strings.Join(clusters, ", "), u.listen, u.gateway.says(u.clusters), u.clusters, filepath.Join(u.clusters, "applied"), redis, look)
 	return err
 }
