@@ -51,11 +51,8 @@ func start(t testing.TB, client redis.UniversalClient, cfg ratelimiter.Config, d
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := rules.Build(domains...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	service.SetRules(config)
+	l := &limiter{t: t, service: service, http: "http://" + http}
+	l.set(domains...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- service.Run(ctx) }()
@@ -70,7 +67,18 @@ func start(t testing.TB, client redis.UniversalClient, cfg ratelimiter.Config, d
 			t.Error(err)
 		}
 	})
-	return &limiter{t, service, pb.NewRateLimitServiceClient(conn), conn, "http://" + http}
+	l.conn, l.rls = conn, pb.NewRateLimitServiceClient(conn)
+	return l
+}
+
+// set puts rules into force.
+func (l *limiter) set(domains ...limits.Domain) {
+	l.t.Helper()
+	config, err := rules.Build(domains...)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.service.SetRules(config)
 }
 
 func listen(t testing.TB) net.Listener {

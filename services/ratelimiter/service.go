@@ -2,6 +2,7 @@ package ratelimiter
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,8 @@ type Config struct {
 	Hide []string
 	// MaxConnectionAge closes connections of that age in good order, so that gateways find new replicas. Default never.
 	MaxConnectionAge time.Duration
+	// TLS is for the gRPC service. Default none.
+	TLS TLS
 	// Meter receives metrics. Default none.
 	Meter metric.Meter
 }
@@ -58,6 +61,7 @@ type Service struct {
 	cfg      Config
 	counters *counter.Counters
 	decider  *decider
+	tls      *tls.Config
 }
 
 // New returns a limiter that counts in a Redis whose client retries nothing.
@@ -68,7 +72,11 @@ func New(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Service, 
 	if cfg.ListenHTTP == "" {
 		cfg.ListenHTTP = "127.0.0.1:8082"
 	}
-	s := &Service{log: log, cfg: cfg}
+	secure, err := cfg.TLS.config(log)
+	if err != nil {
+		return nil, fmt.Errorf("making the rate limiter: %w", err)
+	}
+	s := &Service{log: log, cfg: cfg, tls: secure}
 	// Metrics ask the counters, which tell the metrics.
 	m, err := newMetrics(cfg.Meter, func() error { return s.counters.Open() })
 	if err != nil {

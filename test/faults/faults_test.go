@@ -15,6 +15,7 @@ var (
 	changes  = flag.Int("changes", 200, "number of changes of manifests")
 	seed     = flag.Uint64("seed", 1, "what decides which changes and faults come")
 	limit    = flag.String("faults", "", "names of the only faults to do")
+	patience = flag.Duration("patience", time.Minute, "how long the fleet may take to converge")
 	mistake  = flag.String("sabotage", "", "name of a mistake to build in")
 )
 
@@ -34,7 +35,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := course{services: binaries, clusters: *clusters, changes: *changes, seed: *seed, faults: chosen, patience: time.Minute, out: t.Output()}
+	c := course{services: binaries, clusters: *clusters, changes: *changes, seed: *seed, faults: chosen, patience: *patience, out: t.Output()}
 	if testing.Verbose() {
 		c.out = os.Stdout
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/Shopify/toxiproxy/v2"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -54,11 +56,7 @@ func faults() []fault {
 			for _, p := range s.all() {
 				p.Stop()
 			}
-			return func() {
-				for _, p := range s.all() {
-					s.must(p.Start())
-				}
-			}
+			return func() { s.open(s.all()...) }
 		}),
 		ofRedis("pause-redis", func(s *system) func() { s.master.Pause(); return s.master.Continue }),
 		ofRedis("stop-redis", func(s *system) func() { s.master.Stop(); return s.master.Restart }),
@@ -94,7 +92,17 @@ func pause(s *system, name string) func() {
 
 func cut(s *system, name string) func() {
 	s.proxies[name].Stop()
-	return func() { s.must(s.proxies[name].Start()) }
+	return func() { s.open(s.proxies[name]) }
+}
+
+// open lets connections through again. One may have been cut twice, alone and with all others.
+func (s *system) open(proxies ...*toxiproxy.Proxy) {
+	s.t.Helper()
+	for _, p := range proxies {
+		if err := p.Start(); !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+			s.must(err)
+		}
+	}
 }
 
 // silence lets nothing through, and closes nothing.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"time"
 )
 
 func main() {
@@ -15,6 +16,7 @@ func main() {
 	flag.Int("changes", 10_000, "`number` of changes of manifests")
 	flag.Uint64("seed", 1, "`number` that decides which changes and faults come, and in which order")
 	flag.String("faults", "", "`names` of the only faults to do, separated by commas (default all)")
+	flag.Duration("patience", time.Minute, "`time` that the fleet may take to converge, longer on a machine that has other work")
 	flag.String("sabotage", "", "`name` of a mistake to build in, which must turn the verdict red")
 	flag.Parse()
 	args := []string{"test", "-count=1", "-v", "-timeout=0", "-run=^TestFaults$", "github.com/meshweir/meshweir/test/faults", "-args"}

@@ -38,6 +38,9 @@ func define(flags *pflag.FlagSet) process.Run {
 	flags.BoolVar(&cfg.Quota, "quota", false, "deny a call only when all limits that it meets are used up")
 	flags.StringSliceVar(&cfg.Hide, "hide", nil, "`keys` of entries whose values are counted and shown as digests, besides those that look like secrets")
 	flags.DurationVar(&cfg.MaxConnectionAge, "max-connection-age", 0, "close gRPC connections of that age in good order; 0 is never")
+	flags.StringVar(&cfg.TLS.Cert, "tls-cert", "", "`file` (PEM) of the gRPC service's certificate, read again for each connection; empty serves without TLS")
+	flags.StringVar(&cfg.TLS.Key, "tls-key", "", "`file` (PEM) of its key")
+	flags.StringVar(&cfg.TLS.ClientCA, "tls-client-ca", "", "`file` (PEM) of the authorities that clients' certificates must be signed by; empty asks for none")
 	return func(ctx context.Context, env process.Env) error {
 		return launch.RateLimiter(ctx, env, redis, from, cfg)
 	}

@@ -259,3 +259,65 @@ func TestScriptAndMemoryAgree(t *testing.T) {
 		}
 	})
 }
+
+// However callers time their hits, a sliding window lets no more pass than its limit in a window, and less than twice as many
+// in any span of one period: what it takes for evenly spread in the last window may have come at its end. Hits that are
+// spread evenly pass as an exact count would have it, but for one.
+func TestErrorOfTheSlidingWindowIsBounded(t *testing.T) {
+	const requests, period = 20, time.Minute
+	l := limit(counter.SlidingWindow, requests, period)
+	l.OnError = counter.Local
+	l.Ready()
+	away := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
+	defer away.Close()
+	pass := func(times []time.Time) (passed []time.Time) {
+		c := open(t, away, counter.Config{})
+		for _, now := range times {
+			var answers [1]counter.Answer
+			if c.Count(now, []counter.Ask{{Limit: &l, Hits: 1}}, answers[:]); !answers[0].Over {
+				passed = append(passed, now)
+			}
+		}
+		return passed
+	}
+	// most is the greatest number within one period.
+	most := func(times []time.Time) (n int) {
+		for i := range times {
+			j := i
+			for j < len(times) && times[j].Sub(times[i]) < period {
+				j++
+			}
+			n = max(n, j-i)
+		}
+		return n
+	}
+	for range 50 {
+		now := noon
+		var times []time.Time
+		for range 300 { // bursts and pauses
+			step := time.Duration(rand.Int64N(int64(200 * time.Millisecond)))
+			if rand.IntN(10) == 0 {
+				step = time.Duration(rand.Int64N(int64(period)))
+			}
+			now = now.Add(step)
+			times = append(times, now)
+		}
+		passed := pass(times)
+		if got := most(passed); got >= 2*requests {
+			t.Fatalf("%d passed within a period, want less than %d", got, 2*requests)
+		}
+		windows := map[int64]int{}
+		for _, at := range passed {
+			if windows[at.UnixNano()/int64(period)]++; windows[at.UnixNano()/int64(period)] > requests {
+				t.Fatal("more passed in one window than the limit")
+			}
+		}
+	}
+	var even []time.Time
+	for i := range 400 {
+		even = append(even, noon.Add(time.Duration(i)*period/(2*requests))) // twice as many as may pass
+	}
+	if got := most(pass(even)[requests:]); got > requests+1 {
+		t.Errorf("of hits that are spread evenly %d passed within a period, want %d", got, requests+1)
+	}
+}
