@@ -18,6 +18,8 @@ type Access struct {
 	Group string
 	// Tidies says that it trims the streams of all keyspaces.
 	Tidies bool
+	// Counts says that it counts rate limits, in the Redis that holds their counters.
+	Counts bool
 	// Operates says that it looks at everything in this Redis, asks for repair, and replays and drops dead letters.
 	Operates bool
 }
@@ -58,7 +60,7 @@ func (a Access) Rules() ([]string, error) {
 
 func (a Access) validate() error {
 	all := slices.Concat(a.Writes, a.Reads)
-	if len(all) == 0 && !a.Operates {
+	if len(all) == 0 && !a.Operates && !a.Counts {
 		return errors.New("no keyspace is named")
 	}
 	for _, text := range all {
@@ -101,7 +103,16 @@ func (a Access) selectors() []selector {
 		directory.keys = []string{"~" + DirectoryKey}
 	}
 	directory.commands = []string{"smembers", "sadd"}
-	return append([]selector{read, write, group, dead, tidy, directory}, a.operating()...)
+	return append([]selector{read, write, group, dead, tidy, directory, a.counting()}, a.operating()...)
+}
+
+// counting lets a rate limiter count, by single commands and by its script.
+func (a Access) counting() (s selector) {
+	if a.Counts {
+		s.keys = []string{"~" + CountersPrefix + "*"}
+	}
+	s.commands = []string{"get", "set", "incrby", "pexpire", "hmget", "hset", "eval", "evalsha", "time", "zadd", "zrem", "zremrangebyscore", "zcard"}
+	return s
 }
 
 // operating lets somebody look at all that there is, and put entries back into streams.

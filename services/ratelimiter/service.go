@@ -35,7 +35,8 @@ type Config struct {
 	Rules func(ctx context.Context, set func(*rules.Config)) error
 	// Deadline is the longest time that a call waits for Redis. Default 15 ms, less than the 20 that Envoy waits.
 	Deadline time.Duration
-	// Replicas is how many limiters there are, for limits that count locally while Redis is away. Default 1.
+	// Replicas is how many limiters there are, for limits that count locally while Redis is away. Default: as many as say in
+	// Redis that they live.
 	Replicas int
 	// Lanes is how many batches one Redis server may be asked at once. Default 1.
 	Lanes int
@@ -60,6 +61,7 @@ type Service struct {
 	log      *slog.Logger
 	cfg      Config
 	counters *counter.Counters
+	replicas *counter.Replicas
 	decider  *decider
 	tls      *tls.Config
 }
@@ -76,14 +78,18 @@ func New(log *slog.Logger, client redis.UniversalClient, cfg Config) (*Service, 
 	if err != nil {
 		return nil, fmt.Errorf("making the rate limiter: %w", err)
 	}
-	s := &Service{log: log, cfg: cfg, tls: secure}
+	s := &Service{log: log, cfg: cfg, tls: secure, replicas: counter.NewReplicas(log, client)}
+	replicas := s.replicas.Count
+	if cfg.Replicas > 0 {
+		replicas = func() int { return cfg.Replicas }
+	}
 	// Metrics ask the counters, which tell the metrics.
 	m, err := newMetrics(cfg.Meter, func() error { return s.counters.Open() })
 	if err != nil {
 		return nil, fmt.Errorf("making the rate limiter: %w", err)
 	}
 	s.counters, err = counter.New(client, counter.Config{
-		Deadline: cfg.Deadline, Lanes: cfg.Lanes, Observe: m.observe, Replicas: func() int { return max(cfg.Replicas, 1) },
+		Deadline: cfg.Deadline, Lanes: cfg.Lanes, Observe: m.observe, Replicas: replicas,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the rate limiter: %w", err)
@@ -115,7 +121,7 @@ func (s *Service) Ready(ctx context.Context) error {
 
 // Run serves until ctx ends. It can run once.
 func (s *Service) Run(ctx context.Context) error {
-	runs := []func(context.Context) error{s.serveGRPC, s.serveHTTP}
+	runs := []func(context.Context) error{s.serveGRPC, s.serveHTTP, s.replicas.Run}
 	if s.cfg.Rules != nil {
 		runs = append(runs, func(ctx context.Context) error { return s.cfg.Rules(ctx, s.SetRules) })
 	}

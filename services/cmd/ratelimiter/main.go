@@ -30,7 +30,7 @@ func define(flags *pflag.FlagSet) process.Run {
 	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:8081", "`host:port` of the gRPC service")
 	flags.StringVar(&cfg.ListenHTTP, "listen-http", "127.0.0.1:8082", "`host:port` of /json, /healthcheck and /counters; they ask nobody who they are")
 	flags.DurationVar(&cfg.Deadline, "deadline", 0, "the longest time that a call waits for Redis; 0 is 15ms, less than the 20ms that Envoy waits")
-	flags.IntVar(&cfg.Replicas, "replicas", 1, "how many limiters share each limit that counts locally while Redis is away")
+	flags.IntVar(&cfg.Replicas, "replicas", 0, "how many limiters share each limit that counts locally while Redis is away; 0 is as many as were there last")
 	flags.IntVar(&cfg.Lanes, "lanes", 1, "how many batches one Redis server is asked at once")
 	flags.BoolVar(&cfg.Headers, "headers", false, "add RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset and RateLimit-Policy to answers")
 	flags.BoolVar(&cfg.Metadata, "metadata", false, "add dynamic metadata to each answer: domain, descriptors, hits, and the metadata of rules that let pass")

@@ -51,3 +51,6 @@ func (l *Limit) appendKey(key, parts []byte, window int64) []byte {
 	}
 	return key
 }
+
+// replicasKey is the sorted set of the limiters that live, by when each last said so.
+const replicasKey = keyspace.CountersPrefix + "replicas"
