@@ -59,7 +59,7 @@ func TestRegisterPrintsAllThatAClusterNeeds(t *testing.T) {
 	for _, object := range objects {
 		kinds = append(kinds, object.GetObjectKind().GroupVersionKind().Kind)
 	}
-	const want = "CustomResourceDefinition CustomResourceDefinition Namespace ServiceAccount ClusterRole ClusterRole Role " +
+	const want = "CustomResourceDefinition CustomResourceDefinition CustomResourceDefinition Namespace ServiceAccount ClusterRole ClusterRole Role " +
 		"ClusterRoleBinding ClusterRoleBinding RoleBinding NetworkPolicy Secret Deployment"
 	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
