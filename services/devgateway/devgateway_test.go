@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -154,10 +155,8 @@ func (w *world) awaitRoute(name string) {
 	w.await("the route "+name, func() bool {
 		for _, c := range *w.gateway.table.Load() {
 			for _, host := range c.Hosts() {
-				for _, route := range host.Routes {
-					if route == name {
-						return true
-					}
+				if slices.Contains(host.Routes, name) {
+					return true
 				}
 			}
 		}

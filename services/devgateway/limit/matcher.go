@@ -15,6 +15,8 @@ import (
 var errNotExecuted = errors.New("the development gateway does not execute this")
 
 // header returns whether a request fulfils a HeaderMatcher.
+//
+//nolint:staticcheck // Envoy still executes what its API calls deprecated.
 func header(m *route.HeaderMatcher) (func(*guard.Request) bool, error) {
 	var matches func(value string, is bool) bool
 	onText := func(holds func(string) bool) {

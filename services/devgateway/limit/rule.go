@@ -81,7 +81,7 @@ func newAction(from *route.RateLimit_Action) (action, error) {
 			return nil, fmt.Errorf("metadata.source %s: %w", m.GetSource(), errNotExecuted)
 		}
 		return valued(m.GetDescriptorKey(), m.GetSkipIfAbsent(), func(r *guard.Request) (string, bool) {
-			value, _ := lookup(r, m.GetMetadataKey())
+			value := lookup(r, m.GetMetadataKey())
 			text, _ := value.(string)
 			text = or(text, m.GetDefaultValue())
 			return text, text != ""
@@ -222,7 +222,7 @@ func (rule *Rule) descriptor(r *guard.Request) *common.RateLimitDescriptor {
 
 // overrideOf reads a limit from metadata: what is no limit there counts as none (Envoy, DynamicMetadataRateLimitOverride).
 func overrideOf(r *guard.Request, key *metadata.MetadataKey) *common.RateLimitDescriptor_RateLimitOverride {
-	value, _ := lookup(r, key)
+	value := lookup(r, key)
 	fields, _ := value.(map[string]any)
 	requests, isNumber := fields["requests_per_unit"].(float64)
 	name, _ := fields["unit"].(string)
@@ -233,19 +233,20 @@ func overrideOf(r *guard.Request, key *metadata.MetadataKey) *common.RateLimitDe
 	return &common.RateLimitDescriptor_RateLimitOverride{RequestsPerUnit: uint32(requests), Unit: kind.RateLimitUnit(unit)}
 }
 
-func lookup(r *guard.Request, key *metadata.MetadataKey) (any, bool) {
+// lookup returns a value of the request's metadata, or nil.
+func lookup(r *guard.Request, key *metadata.MetadataKey) any {
 	if r.Metadata == nil {
-		return nil, false
+		return nil
 	}
 	path := make([]string, 0, len(key.GetPath()))
 	for _, segment := range key.GetPath() {
 		path = append(path, segment.GetKey())
 	}
-	value, ok := r.Metadata(key.GetKey(), path)
+	value, _ := r.Metadata(key.GetKey(), path)
 	if v, is := value.(*structpb.Value); is {
-		return v.AsInterface(), ok
+		return v.AsInterface()
 	}
-	return value, ok
+	return value
 }
 
 func headerOf(r *guard.Request, name string) (string, bool) {
