@@ -5,7 +5,7 @@ go 1.26.0
 replace github.com/meshweir/meshweir => ../..
 
 require (
-	github.com/envoyproxy/go-control-plane/envoy v1.37.1-0.20260713214202-ca8ce173c36f
+	github.com/envoyproxy/go-control-plane/envoy v1.40.0
 	github.com/google/go-cmp v0.7.0
 	github.com/meshweir/meshweir v0.0.0-00010101000000-000000000000
 	google.golang.org/protobuf v1.36.12
